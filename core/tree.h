@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The trees that one daemon answers for: number 1 is the mount, the others are
+ * only scanned. A list that grows and never shrinks, so a number stands for the
+ * same tree as long as the daemon lives.
+ *
+ * Threads: a tree's number, root and flags are immutable after it was added;
+ * the list and the scan results are guarded by a lock of their own.
+ */
+#ifndef CORE_TREE_H
+#define CORE_TREE_H
+
+#include "core/dirty-set.h"
+#include <sincefs/protocol.h>
+
+typedef struct TreeList TreeList;
+
+/* NULL when there is no memory. @set is borrowed and outlives the list. */
+TreeList *tree_list_new(DirtySet *set);
+/* NULL is allowed. */
+void tree_list_free(TreeList *trees);
+
+/*
+ * Add a tree whose root directory is @root (absolute) with @flags of
+ * SINCEFS_TREE_*. Returns its number (from 1), or 0 when there is no memory.
+ */
+uint32_t tree_list_add(TreeList *trees, const char *root, uint32_t flags);
+
+uint32_t tree_list_get_count(TreeList *trees);
+
+/* The name node of the tree's root; borrowed, lives as long as the set. NULL
+   when there is no such tree. */
+NameNode *tree_list_get_root_node(TreeList *trees, uint32_t id);
+
+/*
+ * Fill @tree_out, all of it, for the tree with number @id. 0, or -ENOENT. A
+ * root longer than SINCEFS_ROOT_SIZE - 1 is cut.
+ */
+int tree_list_describe(TreeList *trees, uint32_t id,
+		       struct sincefs_tree *tree_out);
+
+#endif /* CORE_TREE_H */
