@@ -45,14 +45,14 @@ typedef struct {
 
 /* Counters for status and tests, each exact by itself. */
 typedef struct {
-	uint64_t requests;       /* FUSE requests read */
-	uint64_t lookups;        /* of these LOOKUP */
-	uint64_t reads;          /* READ */
-	uint64_t writes;         /* WRITE */
+	uint64_t requests;        /* FUSE requests read */
+	uint64_t lookups;         /* of these LOOKUP */
+	uint64_t reads;           /* READ */
+	uint64_t writes;          /* WRITE */
 	uint64_t directory_reads; /* READDIR and READDIRPLUS */
-	uint64_t ioctls;         /* IOCTL */
-	uint64_t inodes;         /* known now */
-	uint64_t descriptors;    /* open now: cached and pinned */
+	uint64_t ioctls;          /* IOCTL */
+	uint64_t inodes;          /* known now */
+	uint64_t descriptors;     /* open now: cached and pinned */
 } FsStats;
 
 /* Mount. NULL with @error ("cannot mount over '/src': ...") when that fails. */
@@ -72,8 +72,8 @@ bool fs_start(Fs *fs, void (*ended)(void *data), void *data, GError **error);
  */
 int fs_unmount(Fs *fs, bool lazy);
 
-/* Stop answering, whatever is in flight gets an error, free everything. Unmounts
-   lazily if that has not happened. NULL is allowed. */
+/* Stop answering, whatever is in flight gets an error, free everything.
+   Unmounts lazily if that has not happened. NULL is allowed. */
 void fs_free(Fs *fs);
 
 void fs_get_stats(Fs *fs, FsStats *stats_out);

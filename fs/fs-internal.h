@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files of this room share: the file system object. The threads, the
+ * operations and what they stand on all hang here; the fields without a lock
+ * are immutable after fs_new().
+ */
+#ifndef FS_FS_INTERNAL_H
+#define FS_FS_INTERNAL_H
+
+#ifndef FUSE_USE_VERSION
+#define FUSE_USE_VERSION 314
+#endif
+#include <fuse_lowlevel.h>
+
+#include "fs/barrier.h"
+#include "fs/descriptors.h"
+#include "fs/fs.h"
+#include "fs/inode-table.h"
+#include "fs/notifier.h"
+#include "fs/requests.h"
+#include "fs/streams.h"
+
+/* What the kernel may keep without asking: every change comes through us. */
+#define FOR_EVER 1e9
+
+typedef struct {
+	_Atomic uint64_t requests, lookups, reads, writes, directory_reads,
+		ioctls;
+} Counters;
+
+struct Fs {
+	struct fuse_session *session; /* owned */
+	char *mountpoint;             /* owned */
+	int root_fd;                  /* of the tree below, O_PATH; owned */
+	int proc_fd;                  /* /proc/self/fd, O_PATH; owned */
+	uid_t owner;
+	bool acts_as_caller; /* a daemon of root: creates as who asks */
+	bool is_root;
+	unsigned write_delay_us; /* for tests: before each WRITE is stamped */
+
+	DirtySet *set;        /* borrowed */
+	TreeList *trees;      /* borrowed */
+	const Ignore *ignore; /* borrowed, or NULL */
+
+	InodeTable *table;     /* owned; its lock guards the next one too */
+	DescriptorCache cache; /* budget and contents */
+	Streams streams;       /* a lock of its own */
+	Barrier barrier;       /* likewise */
+	Notifier notifier;     /* likewise */
+	Requests requests;     /* likewise */
+	Counters counters;
+
+	_Atomic uint64_t features; /* SINCEFS_FEATURE_*, known after INIT */
+	_Atomic bool exit_early;   /* fs_free() was called */
+};
+
+/* The one file system that a request belongs to. */
+static inline Fs *fs_of(fuse_req_t req)
+{
+	return fuse_req_userdata(req);
+}
+
+#endif /* FS_FS_INTERNAL_H */

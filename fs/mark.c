@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A stamp belongs to a name. What an operation tells is an inode or a directory
+ * and a last part, so here names are climbed to the root in the inode table and
+ * come down again in the dirty set's name tree, under the table's lock, with
+ * the set's lock inside.
+ *
+ * (1) A file with several names is stamped at all that are known, with LINKED.
+ * (2) An ignored name is not stamped. A file with several names is ignored only
+ *     when all its names are known and ignored.
+ * (3) An object without a name (unlinked and still open) is stamped nowhere.
+ * (4) A name so deep that its parts do not fit is stamped at the ancestor that
+ *     does, with SUBTREE.
+ */
+#include "fs/mark.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fs/notifier.h"
+
+#define NAMES_ON_STACK 256
+/* Far beyond what fits in a record (4,015 parts of one byte); the rest is (4).
+ */
+#define NAMES_MAX 8192u
+
+typedef struct {
+	const char **parts; /* of the directory, with room for one more */
+	size_t count;
+	bool cut; /* (4): stands for something below */
+	const char *on_stack[NAMES_ON_STACK];
+} Path;
+
+/* False when the directory has no path, or there is no memory, which loses the
+   event and says so. */
+static bool path_init_locked(Fs *fs, Path *path, const Node *dir)
+{
+	size_t depth = inode_table_depth_locked(fs->table, dir);
+
+	path->cut = false;
+	path->parts = path->on_stack;
+	path->count = depth;
+	if (depth == INODE_NO_PATH)
+		return false;
+	if (depth + 1 > NAMES_ON_STACK) {
+		path->parts = calloc(depth + 1, sizeof(*path->parts));
+		if (path->parts == NULL) {
+			dirty_set_lock(fs->set);
+			dirty_set_lose_locked(fs->set);
+			dirty_set_unlock(fs->set);
+			return false;
+		}
+	}
+	inode_table_path_locked(fs->table, dir, depth, path->parts);
+	if (depth + 1 > NAMES_MAX) {
+		path->count = NAMES_MAX - 1;
+		path->cut = true;
+	}
+	return true;
+}
+
+static void path_clear(Path *path)
+{
+	if (path->parts != path->on_stack)
+		free(path->parts);
+}
+
+static void path_add(Path *path, const char *name)
+{
+	if (!path->cut)
+		path->parts[path->count++] = name;
+}
+
+static bool is_ignored(Fs *fs, const Path *path, bool is_dir)
+{
+	return !ignore_is_empty(fs->ignore) &&
+	       ignore_match(fs->ignore, path->parts, path->count, is_dir);
+}
+
+/* The set's lock is held. */
+static void stamp_path_locked(Fs *fs, const Path *path, uint16_t flags,
+			      const Writer *by)
+{
+	NameTree *names = dirty_set_get_names(fs->set);
+	NameNode *node = name_node_ref(tree_list_get_root_node(fs->trees, 1));
+
+	for (size_t i = 0; i < path->count && node != NULL; i++) {
+		NameNode *child = name_tree_ref_child(
+			names, node, path->parts[i], strlen(path->parts[i]));
+
+		name_node_unref(names, node);
+		node = child;
+	}
+	if (node == NULL) {
+		dirty_set_lose_locked(fs->set);
+		return;
+	}
+	if (path->cut)
+		flags = SINCEFS_CONTENT | SINCEFS_DIR | SINCEFS_SUBTREE;
+	dirty_set_stamp_locked(fs->set, node, flags, by);
+	name_node_unref(names, node);
+}
+
+/* Stamp @name in @dir, if it is not ignored; the table's lock is held. */
+static void stamp_name_locked(Fs *fs, const Node *dir, const char *name,
+			      uint16_t flags, bool even_ignored,
+			      const Writer *by)
+{
+	Path path;
+
+	if (!path_init_locked(fs, &path, dir))
+		return;
+	path_add(&path, name);
+	if (even_ignored || !is_ignored(fs, &path, flags & SINCEFS_DIR)) {
+		dirty_set_lock(fs->set);
+		stamp_path_locked(fs, &path, flags, by);
+		dirty_set_unlock(fs->set);
+	}
+	path_clear(&path);
+}
+
+/* (2): must ignored names be stamped too, as one that is not known is not? */
+static bool has_unknown_names_locked(Fs *fs, const Node *node)
+{
+	return node->nlink > 1 && !ignore_is_empty(fs->ignore) &&
+	       node->nlink > node_count_names_locked(node);
+}
+
+static void stamp_node_locked(Fs *fs, const Node *node, uint16_t flags,
+			      const Writer *by)
+{
+	bool even_ignored = has_unknown_names_locked(fs, node);
+
+	if (node->flags & NODE_CONTROL)
+		return;
+	if (node->type == S_IFDIR)
+		flags |= SINCEFS_DIR;
+	else if (node->nlink > 1)
+		flags |= SINCEFS_LINKED;
+	if (node->index == INODE_ROOT_INDEX) {
+		Path path = {.count = 0};
+
+		dirty_set_lock(fs->set);
+		stamp_path_locked(fs, &path, flags, by);
+		dirty_set_unlock(fs->set);
+		return;
+	}
+	for (const Link *link = node->links; link != NULL; link = link->next)
+		stamp_name_locked(
+			fs, inode_table_at_locked(fs->table, link->parent),
+			link->name, flags, even_ignored, by);
+}
+
+static void stamp_node(Fs *fs, uint64_t id, uint16_t flags, const Writer *by)
+{
+	Node *node;
+
+	inode_table_lock(fs->table);
+	node = inode_table_get_locked(fs->table, id);
+	if (node != NULL)
+		stamp_node_locked(fs, node, flags, by);
+	inode_table_unlock(fs->table);
+	notifier_clock_moved(&fs->notifier);
+}
+
+bool mark_may_have_acted(int error)
+{
+	switch (-error) {
+	case E2BIG:
+	case EACCES:
+	case EBADF:
+	case EBUSY:
+	case EEXIST:
+	case EFBIG:
+	case EINVAL:
+	case EISDIR:
+	case ELOOP:
+	case EMFILE:
+	case EMLINK:
+	case ENAMETOOLONG:
+	case ENFILE:
+	case ENODATA:
+	case ENOENT:
+	case ENOTDIR:
+	case ENOTEMPTY:
+	case ENOTTY:
+	case ENXIO:
+	case EOPNOTSUPP:
+	case EPERM:
+	case ERANGE:
+	case EROFS:
+	case ESTALE:
+	case ETXTBSY:
+	case EXDEV:
+		return false;
+	default:
+		return true;
+	}
+}
+
+void mark_content(Fs *fs, uint64_t id, const Writer *by)
+{
+	stamp_node(fs, id, SINCEFS_CONTENT, by);
+}
+
+void mark_content_bypassed(Fs *fs, uint64_t id, const Writer *by)
+{
+	stamp_node(fs, id, SINCEFS_CONTENT | SINCEFS_SCANNED, by);
+}
+
+void mark_meta(Fs *fs, uint64_t id, const Writer *by)
+{
+	stamp_node(fs, id, SINCEFS_META, by);
+}
+
+void mark_times(Fs *fs, uint64_t id, const Writer *by)
+{
+	stamp_node(fs, id, SINCEFS_TIMES, by);
+}
+
+static uint16_t dir_flag(mode_t type)
+{
+	return S_ISDIR(type) ? SINCEFS_DIR : 0;
+}
+
+static void stamp_at(Fs *fs, uint64_t parent, const char *name, uint16_t flags,
+		     const Writer *by)
+{
+	Node *dir;
+
+	inode_table_lock(fs->table);
+	dir = inode_table_get_locked(fs->table, parent);
+	if (dir != NULL)
+		stamp_name_locked(fs, dir, name, flags, false, by);
+	inode_table_unlock(fs->table);
+	notifier_clock_moved(&fs->notifier);
+}
+
+void mark_created(Fs *fs, uint64_t parent, const char *name, mode_t type,
+		  const Writer *by)
+{
+	stamp_at(fs, parent, name,
+		 SINCEFS_CONTENT | SINCEFS_NEW | dir_flag(type), by);
+}
+
+void mark_doubtful(Fs *fs, uint64_t parent, const char *name, mode_t type,
+		   const Writer *by)
+{
+	uint16_t flags = SINCEFS_CONTENT | dir_flag(type);
+
+	if (S_ISDIR(type))
+		flags |= SINCEFS_SUBTREE;
+	stamp_at(fs, parent, name, flags, by);
+}
+
+/* The known node that @object was; a reference, or NULL. */
+static Node *ref_object_locked(Fs *fs, const MarkObject *object)
+{
+	Node *node = NULL;
+
+	if (object->type != 0)
+		node = inode_table_find_locked(fs->table, &object->key);
+	if (node != NULL)
+		node_ref_locked(node);
+	return node;
+}
+
+static void lose_name_locked(Fs *fs, Node *node, Node *dir, const char *name)
+{
+	inode_table_remove_name_locked(fs->table, node, dir, name);
+	if (node->nlink > 0)
+		node->nlink--;
+}
+
+void mark_removed(Fs *fs, uint64_t parent, const char *name,
+		  const MarkObject *object, const Writer *by)
+{
+	Node *dir, *node;
+
+	inode_table_lock(fs->table);
+	dir = inode_table_get_locked(fs->table, parent);
+	if (dir != NULL) {
+		node = ref_object_locked(fs, object);
+		if (node != NULL) {
+			lose_name_locked(fs, node, dir, name);
+			node_unref_locked(fs->table, node);
+		}
+		stamp_name_locked(fs, dir, name,
+				  SINCEFS_CONTENT | SINCEFS_GONE |
+					  dir_flag(object->type),
+				  false, by);
+	}
+	inode_table_unlock(fs->table);
+	notifier_clock_moved(&fs->notifier);
+}
+
+static uint16_t moved_flags(const MarkObject *object)
+{
+	return S_ISDIR(object->type)
+		       ? SINCEFS_CONTENT | SINCEFS_DIR | SINCEFS_SUBTREE
+		       : SINCEFS_CONTENT;
+}
+
+/* Without memory a node goes without this name until it is looked up again;
+   what happened under it meanwhile must count as lost. */
+static void gain_name_locked(Fs *fs, Node *node, Node *dir, const char *name)
+{
+	if (inode_table_add_name_locked(fs->table, node, dir, name) ==
+	    -ENOMEM) {
+		dirty_set_lock(fs->set);
+		dirty_set_lose_locked(fs->set);
+		dirty_set_unlock(fs->set);
+	}
+}
+
+void mark_renamed(Fs *fs, uint64_t parent, const char *name,
+		  const MarkObject *moved, uint64_t new_parent,
+		  const char *new_name, const MarkObject *victim,
+		  unsigned flags, const Writer *by)
+{
+	bool exchange = flags & RENAME_EXCHANGE;
+	Node *dir, *new_dir, *node, *other;
+
+	inode_table_lock(fs->table);
+	dir = inode_table_get_locked(fs->table, parent);
+	new_dir = inode_table_get_locked(fs->table, new_parent);
+	if (dir == NULL || new_dir == NULL) {
+		inode_table_unlock(fs->table);
+		return;
+	}
+	node = ref_object_locked(fs, moved);
+	other = ref_object_locked(fs, victim);
+	/* Both lose before either gains: directories that change places must
+	   not look like a loop. */
+	if (node != NULL)
+		inode_table_remove_name_locked(fs->table, node, dir, name);
+	if (other != NULL) {
+		if (exchange)
+			inode_table_remove_name_locked(fs->table, other,
+						       new_dir, new_name);
+		else
+			lose_name_locked(fs, other, new_dir, new_name);
+	}
+	if (node != NULL) {
+		gain_name_locked(fs, node, new_dir, new_name);
+		node_unref_locked(fs->table, node);
+	}
+	if (other != NULL) {
+		if (exchange)
+			gain_name_locked(fs, other, dir, name);
+		node_unref_locked(fs->table, other);
+	}
+
+	if (exchange)
+		stamp_name_locked(fs, dir, name, moved_flags(victim), false,
+				  by);
+	else if (flags & RENAME_WHITEOUT)
+		stamp_name_locked(fs, dir, name, moved_flags(moved), false, by);
+	else
+		stamp_name_locked(fs, dir, name,
+				  moved_flags(moved) | SINCEFS_GONE, false, by);
+	stamp_name_locked(fs, new_dir, new_name,
+			  moved_flags(moved) |
+				  (victim->type == 0 ? SINCEFS_NEW : 0),
+			  false, by);
+	inode_table_unlock(fs->table);
+	notifier_clock_moved(&fs->notifier);
+}
+
+void mark_linked(Fs *fs, uint64_t id, uint64_t parent, const char *name,
+		 const Writer *by)
+{
+	Node *dir, *node;
+
+	inode_table_lock(fs->table);
+	dir = inode_table_get_locked(fs->table, parent);
+	node = inode_table_get_locked(fs->table, id);
+	if (dir != NULL && node != NULL) {
+		node->nlink++;
+		gain_name_locked(fs, node, dir, name);
+		stamp_name_locked(fs, dir, name, SINCEFS_CONTENT | SINCEFS_NEW,
+				  false, by);
+	}
+	inode_table_unlock(fs->table);
+	notifier_clock_moved(&fs->notifier);
+}

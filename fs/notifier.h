@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What is told to the kernel unasked, from a thread that answers no request:
+ * told from within a request on the same inode it could deadlock.
+ */
+#ifndef FS_NOTIFIER_H
+#define FS_NOTIFIER_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct Fs Fs;
+struct Control;
+
+typedef struct {
+	pthread_mutex_t lock;
+	pthread_cond_t work;
+	pthread_t thread;
+	bool running, stop, clock_moved;
+	uint64_t *inodes; /* to invalidate; owned */
+	uint32_t inode_count, inode_size;
+	/* Controls with somebody to wake; guarded by the table's lock. */
+	struct Control *waiting;
+	_Atomic uint32_t waiting_count;
+} Notifier;
+
+void notifier_init(Notifier *notifier);
+/* 0 or -errno. */
+int notifier_start(Notifier *notifier, Fs *fs);
+void notifier_stop(Notifier *notifier);
+void notifier_clear(Notifier *notifier);
+
+/* The clock has moved: wake who polls for it. Costs next to nothing when nobody
+   does. Any thread, no lock held. */
+void notifier_clock_moved(Notifier *notifier);
+
+/* Have the kernel drop what it knows of the contents and attributes of @id. */
+void notifier_invalidate(Notifier *notifier, uint64_t id);
+
+/* Put @control among those with somebody to wake, or take it out; under the
+   inode table's lock. */
+void notifier_list_locked(Notifier *notifier, struct Control *control);
+void notifier_unlist_locked(Notifier *notifier, struct Control *control);
+
+#endif /* FS_NOTIFIER_H */

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "fs/control.h"
+#include "fs/identity.h"
+#include "fs/mark.h"
+#include "fs/notifier.h"
+#include "fs/ops.h"
+
+/* Answers up to this size are read on the stack. */
+#define SMALL_READ 16384
+
+void op_open(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
+{
+	(void)id;
+	(void)fi;
+	/* Said once, and the kernel opens all files by itself. */
+	reply(req, -ENOSYS);
+}
+
+void op_flush(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
+{
+	(void)id;
+	(void)fi;
+	/* Said once: close(2) then writes mappings back without telling. */
+	reply(req, -ENOSYS);
+}
+
+/* Comes for files opened by CREATE only. */
+void op_release(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
+{
+	Fs *fs = fs_of(req);
+	Descriptor *done;
+	Node *node;
+
+	(void)fi;
+	inode_table_lock(fs->table);
+	node = inode_table_get_locked(fs->table, id);
+	if (node != NULL && !(node->flags & NODE_CONTROL) &&
+	    node->creates > 0 && --node->creates == 0 &&
+	    (node->flags & NODE_CREATE_PIN)) {
+		node->flags &= (uint16_t)~NODE_CREATE_PIN;
+		descriptor_unref_locked(&fs->cache, node->pin);
+		node->pin = NULL;
+	}
+	done = descriptors_take_done_locked(&fs->cache);
+	inode_table_unlock(fs->table);
+	descriptors_close(done);
+	reply(req, 0);
+}
+
+void op_read(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset,
+	     struct fuse_file_info *fi)
+{
+	Fs *fs = fs_of(req);
+	char small[SMALL_READ];
+	char *buffer = small;
+	Descriptor *file;
+	size_t done = 0;
+	errint r;
+
+	(void)fi;
+	r = locate_open(fs, id, DESCRIPTOR_READ, &file);
+	if (r < 0) {
+		reply(req, r);
+		return;
+	}
+	if (size > sizeof(small))
+		buffer = malloc(size);
+	if (buffer == NULL)
+		r = -ENOMEM;
+	/* The kernel takes a short answer for the end of the file, so only the
+	   end may make it short. */
+	while (r == 0 && done < size) {
+		ssize_t n = pread(file->fd, buffer + done, size - done,
+				  offset + (off_t)done);
+
+		if (n == 0)
+			break;
+		if (n > 0)
+			done += (size_t)n;
+		else if (errno != EINTR)
+			r = -errno;
+	}
+	locate_release(fs, file);
+	if (r < 0)
+		reply(req, r);
+	else
+		fuse_reply_buf(req, buffer, done);
+	if (buffer != small)
+		free(buffer);
+}
+
+/* How a write(2) that came with these open(2) flags is to be done. */
+static int write_flags(int flags)
+{
+	int how = 0;
+
+	if (flags & O_APPEND)
+		how |= RWF_APPEND;
+	if ((flags & O_SYNC) == O_SYNC)
+		how |= RWF_SYNC;
+	else if (flags & O_DSYNC)
+		how |= RWF_DSYNC;
+	return how;
+}
+
+/* Write all of it; *@done_out bytes were, also when an error came after. */
+static errint write_all(int fd, const char *data, size_t size, off_t offset,
+			int how, size_t *done_out)
+{
+	*done_out = 0;
+	while (*done_out < size) {
+		struct iovec part = {
+			.iov_base = (char *)data + *done_out,
+			.iov_len = size - *done_out,
+		};
+		ssize_t n =
+			pwritev2(fd, &part, 1, offset + (off_t)*done_out, how);
+
+		if (n > 0)
+			*done_out += (size_t)n;
+		else if (n == 0)
+			return -EIO;
+		else if (errno != EINTR)
+			return -errno;
+	}
+	return 0;
+}
+
+/*
+ * Did an append land where the kernel thinks? The kernel holds the file for the
+ * whole write, so only what bypasses the mount can have made it longer.
+ */
+static bool landed_elsewhere(int fd, off_t end)
+{
+	struct stat attributes;
+
+	return fstat(fd, &attributes) != 0 || attributes.st_size != end;
+}
+
+static void delay_for_test(const Fs *fs)
+{
+	if (fs->write_delay_us > 0) {
+		const struct timespec pause = {
+			.tv_sec = fs->write_delay_us / 1000000,
+			.tv_nsec = fs->write_delay_us % 1000000 * 1000L,
+		};
+
+		nanosleep(&pause, NULL);
+	}
+}
+
+void op_write_buf(fuse_req_t req, fuse_ino_t id, struct fuse_bufvec *in,
+		  off_t offset, struct fuse_file_info *fi)
+{
+	Fs *fs = fs_of(req);
+	/* A flush of a mapping carries no flags, and its place is certain. */
+	int how = fi->writepage ? 0 : write_flags(fi->flags);
+	const struct fuse_buf *data = &in->buf[in->idx];
+	size_t size = fuse_buf_size(in), done = 0;
+	Writer by = identity_writer(req);
+	Descriptor *file;
+	errint r;
+
+	r = locate_open(fs, id, DESCRIPTOR_WRITE, &file);
+	if (r < 0) {
+		reply(req, control_is_node(fs, id) ? -EPERM : r);
+		return;
+	}
+	r = write_all(file->fd, (const char *)data->mem + in->off, size, offset,
+		      how, &done);
+	delay_for_test(fs);
+	if (done > 0 && (how & RWF_APPEND) &&
+	    landed_elsewhere(file->fd, offset + (off_t)done)) {
+		mark_content_bypassed(fs, id, &by);
+		notifier_invalidate(&fs->notifier, id);
+	} else if (done > 0 || mark_may_have_acted(r)) {
+		mark_content(fs, id, &by);
+	}
+	locate_release(fs, file);
+	if (done > 0)
+		fuse_reply_write(req, done);
+	else if (r < 0)
+		reply(req, r);
+	else
+		fuse_reply_write(req, 0);
+}
+
+void op_fsync(fuse_req_t req, fuse_ino_t id, int datasync,
+	      struct fuse_file_info *fi)
+{
+	Fs *fs = fs_of(req);
+	Descriptor *file;
+	errint r;
+
+	(void)fi;
+	r = locate_open(fs, id, DESCRIPTOR_READ, &file);
+	/* One that may only be written can be synced all the same. */
+	if (r == -EACCES)
+		r = locate_open(fs, id, DESCRIPTOR_WRITE, &file);
+	if (r == 0) {
+		if ((datasync ? fdatasync(file->fd) : fsync(file->fd)) != 0)
+			r = -errno;
+		locate_release(fs, file);
+	}
+	reply(req, r);
+}
+
+void op_fallocate(fuse_req_t req, fuse_ino_t id, int mode, off_t offset,
+		  off_t length, struct fuse_file_info *fi)
+{
+	Fs *fs = fs_of(req);
+	Writer by = identity_writer(req);
+	Descriptor *file;
+	errint r;
+
+	(void)fi;
+	r = locate_open(fs, id, DESCRIPTOR_WRITE, &file);
+	if (r == 0) {
+		while (fallocate(file->fd, mode, offset, length) != 0) {
+			r = -errno;
+			if (r != -EINTR)
+				break;
+			r = 0;
+		}
+		if (r == 0 || mark_may_have_acted(r))
+			mark_content(fs, id, &by);
+		locate_release(fs, file);
+	}
+	reply(req, r);
+}
+
+void op_lseek(fuse_req_t req, fuse_ino_t id, off_t offset, int whence,
+	      struct fuse_file_info *fi)
+{
+	Fs *fs = fs_of(req);
+	Descriptor *file;
+	off_t place = 0;
+	errint r;
+
+	(void)fi;
+	r = locate_open(fs, id, DESCRIPTOR_READ, &file);
+	if (r == 0) {
+		place = lseek(file->fd, offset, whence);
+		if (place < 0)
+			r = -errno;
+		locate_release(fs, file);
+	}
+	if (r < 0)
+		reply(req, r);
+	else
+		fuse_reply_lseek(req, place);
+}
+
+void op_copy_file_range(fuse_req_t req, fuse_ino_t in_id, off_t in_offset,
+			struct fuse_file_info *in_fi, fuse_ino_t out_id,
+			off_t out_offset, struct fuse_file_info *out_fi,
+			size_t length, int flags)
+{
+	Fs *fs = fs_of(req);
+	Writer by = identity_writer(req);
+	Descriptor *in = NULL, *out = NULL;
+	ssize_t n = 0;
+	errint r;
+
+	(void)in_fi;
+	(void)out_fi;
+	r = locate_open(fs, in_id, DESCRIPTOR_READ, &in);
+	if (r == 0)
+		r = locate_open(fs, out_id, DESCRIPTOR_WRITE, &out);
+	if (r == 0) {
+		n = copy_file_range(in->fd, &in_offset, out->fd, &out_offset,
+				    length, (unsigned)flags);
+		if (n < 0)
+			r = -errno;
+		if (n > 0 || mark_may_have_acted(r))
+			mark_content(fs, out_id, &by);
+	}
+	if (in != NULL)
+		locate_release(fs, in);
+	if (out != NULL)
+		locate_release(fs, out);
+	if (r < 0)
+		reply(req, r);
+	else
+		fuse_reply_write(req, (size_t)n);
+}

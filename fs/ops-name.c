@@ -1,0 +1,461 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Names are made, moved and removed while the kernel holds the directories that
+ * they lie in locked, so two of these never meet on one name through the mount;
+ * only what bypasses it can come between.
+ *
+ * What a name stands for is looked at before it is taken away: an object that
+ * the kernel knows is pinned then, as it may be open and nothing else will lead
+ * to it afterwards.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fs/control.h"
+#include "fs/identity.h"
+#include "fs/mark.h"
+#include "fs/ops.h"
+
+/* What is to be made, and how. */
+typedef struct {
+	mode_t mode;        /* with the type */
+	dev_t device;       /* of a device node */
+	const char *target; /* of a symbolic link */
+} Making;
+
+static errint make_at(int dir_fd, const char *name, const Making *making)
+{
+	int r;
+
+	if (S_ISDIR(making->mode))
+		r = mkdirat(dir_fd, name, making->mode & 07777);
+	else if (S_ISLNK(making->mode))
+		r = symlinkat(making->target, dir_fd, name);
+	else
+		r = mknodat(dir_fd, name, making->mode, making->device);
+	return r == 0 ? 0 : -errno;
+}
+
+/* After the system call @r that made, or may have made, @name. */
+static void mark_made(Fs *fs, uint64_t parent, const char *name, mode_t mode,
+		      errint r, const Writer *by)
+{
+	if (r == 0)
+		mark_created(fs, parent, name, mode & S_IFMT, by);
+	else if (mark_may_have_acted(r))
+		mark_doubtful(fs, parent, name, mode & S_IFMT, by);
+}
+
+static void make(fuse_req_t req, uint64_t parent, const char *name,
+		 const Making *making)
+{
+	Fs *fs = fs_of(req);
+	Writer by = identity_writer(req);
+	struct fuse_entry_param entry;
+	Identity identity;
+	Descriptor *dir;
+	errint r;
+
+	if (control_is_name(name)) {
+		reply(req, -EEXIST);
+		return;
+	}
+	r = locate_open(fs, parent, DESCRIPTOR_PATH, &dir);
+	if (r < 0) {
+		reply(req, r);
+		return;
+	}
+	r = identity_assume(fs, req, &identity);
+	if (r == 0) {
+		r = make_at(dir->fd, name, making);
+		identity_drop(&identity);
+		mark_made(fs, parent, name, making->mode, r, &by);
+	}
+	if (r == 0)
+		r = lookup_entry(fs, parent, dir, name, &entry);
+	locate_release(fs, dir);
+	if (r < 0)
+		reply(req, r);
+	else
+		reply_entry(req, &entry);
+}
+
+void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
+	      dev_t device)
+{
+	make(req, parent, name, &(Making){.mode = mode, .device = device});
+}
+
+void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
+{
+	make(req, parent, name, &(Making){.mode = (mode & 07777) | S_IFDIR});
+}
+
+void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent,
+		const char *name)
+{
+	make(req, parent, name, &(Making){.mode = S_IFLNK, .target = target});
+}
+
+/*
+ * Open @name for CREATE. *@created_out: it is new. One that is there already,
+ * though the kernel thought not, is opened as it is.
+ */
+static int create_at(Fs *fs, fuse_req_t req, const Descriptor *dir,
+		     const char *name, mode_t mode, int flags,
+		     bool *created_out)
+{
+	Identity identity;
+	struct stat attributes;
+	errint r;
+	int fd;
+
+	r = identity_assume(fs, req, &identity);
+	if (r < 0)
+		return r;
+	fd = open_at(fs, dir->fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW,
+		     mode & 07777);
+	*created_out = fd >= 0;
+	if (fd == -EEXIST && !(flags & O_EXCL)) {
+		fd = open_at(fs, dir->fd, name,
+			     O_RDWR | O_NOFOLLOW | O_NONBLOCK, 0);
+		if (fd >= 0 && (fstat(fd, &attributes) != 0 ||
+				!S_ISREG(attributes.st_mode))) {
+			close(fd);
+			fd = -ESTALE;
+		}
+	}
+	identity_drop(&identity);
+	return fd;
+}
+
+/* Let the node of the new file @id have @fd (taken): cached, and pinned until
+   its RELEASE when it could not be opened again. */
+static void adopt_created(Fs *fs, uint64_t id, int fd, mode_t mode)
+{
+	Descriptor *descriptor, *done;
+	Node *node;
+
+	inode_table_lock(fs->table);
+	descriptor = descriptor_new_locked(&fs->cache, fd, DESCRIPTOR_WRITE);
+	node = inode_table_get_locked(fs->table, id);
+	if (descriptor != NULL && node != NULL) {
+		bool locked_out =
+			!fs->is_root &&
+			(mode & (S_IRUSR | S_IWUSR)) != (S_IRUSR | S_IWUSR);
+
+		descriptors_cache_locked(&fs->cache, &node->cached, descriptor);
+		node->creates++;
+		if (locked_out && node->pin == NULL) {
+			node->pin = descriptor_ref_locked(descriptor);
+			node->flags |= NODE_CREATE_PIN;
+		}
+	}
+	if (descriptor != NULL)
+		descriptor_unref_locked(&fs->cache, descriptor);
+	done = descriptors_take_done_locked(&fs->cache);
+	inode_table_unlock(fs->table);
+	descriptors_close(done);
+	if (descriptor == NULL)
+		close(fd);
+}
+
+void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
+	       struct fuse_file_info *fi)
+{
+	Fs *fs = fs_of(req);
+	Writer by = identity_writer(req);
+	struct fuse_entry_param entry;
+	struct statx attributes;
+	Descriptor *dir;
+	bool created = false;
+	int fd = -1;
+	errint r;
+
+	if (control_is_name(name)) {
+		reply(req, -EEXIST);
+		return;
+	}
+	r = locate_open(fs, parent, DESCRIPTOR_PATH, &dir);
+	if (r < 0) {
+		reply(req, r);
+		return;
+	}
+	fd = create_at(fs, req, dir, name, mode, fi->flags, &created);
+	locate_release(fs, dir);
+	r = fd < 0 ? fd : 0;
+	if (created || r < 0)
+		mark_made(fs, parent, name, S_IFREG, r, &by);
+	if (r == 0)
+		r = stat_at(fd, "", &attributes);
+	if (r == 0)
+		r = enter(fs, parent, name, &attributes, &entry);
+	if (r < 0) {
+		if (fd >= 0)
+			close(fd);
+		reply(req, r);
+		return;
+	}
+	adopt_created(fs, entry.ino, fd, attributes.stx_mode);
+	if (!created && (fi->flags & O_TRUNC)) {
+		/* The kernel believes that it made the file, so the truncation
+		   is left to us. */
+		Descriptor *file;
+
+		r = locate_open(fs, entry.ino, DESCRIPTOR_WRITE, &file);
+		if (r == 0) {
+			if (ftruncate(file->fd, 0) != 0)
+				r = -errno;
+			else
+				r = stat_at(file->fd, "", &attributes);
+			mark_content(fs, entry.ino, &by);
+			entry.attr = stat_of(&attributes);
+			locate_release(fs, file);
+		}
+	}
+	if (r < 0) {
+		undo_lookup(fs, &entry);
+		reply(req, r);
+		return;
+	}
+	fi->fh = 0;
+	fi->keep_cache = 1;
+	if (fuse_reply_create(req, &entry, fi) < 0)
+		undo_lookup(fs, &entry);
+}
+
+void op_link(fuse_req_t req, fuse_ino_t id, fuse_ino_t parent, const char *name)
+{
+	Fs *fs = fs_of(req);
+	Writer by = identity_writer(req);
+	struct fuse_entry_param entry;
+	Descriptor *dir = NULL, *file = NULL;
+	errint r;
+
+	if (control_is_name(name)) {
+		reply(req, -EEXIST);
+		return;
+	}
+	if (control_is_node(fs, id)) {
+		reply(req, -EPERM);
+		return;
+	}
+	r = locate_open(fs, parent, DESCRIPTOR_PATH, &dir);
+	if (r == 0)
+		r = locate_open(fs, id, DESCRIPTOR_PATH, &file);
+	if (r == 0) {
+		/* By descriptor, not by name: a name may have moved. */
+		if (linkat(AT_FDCWD, proc_path(file->fd).text, dir->fd, name,
+			   AT_SYMLINK_FOLLOW) != 0)
+			r = -errno;
+		if (r == 0)
+			mark_linked(fs, id, parent, name, &by);
+		else if (mark_may_have_acted(r))
+			mark_doubtful(fs, parent, name, S_IFREG, &by);
+	}
+	if (r == 0)
+		r = lookup_entry(fs, parent, dir, name, &entry);
+	if (file != NULL)
+		locate_release(fs, file);
+	if (dir != NULL)
+		locate_release(fs, dir);
+	if (r < 0)
+		reply(req, r);
+	else
+		reply_entry(req, &entry);
+}
+
+/* An object about to lose a name: what it is, and a descriptor for it. */
+typedef struct {
+	MarkObject object;
+	int fd; /* O_PATH, owned; -1 when there is no object */
+} Victim;
+
+/* -ENOENT leaves an empty victim behind, which is no error to everybody. */
+static errint victim_open(Fs *fs, const Descriptor *dir, const char *name,
+			  Victim *victim)
+{
+	struct statx attributes;
+	errint r;
+
+	*victim = (Victim){.fd = -1};
+	r = open_at(fs, dir->fd, name, O_PATH | O_NOFOLLOW, 0);
+	if (r < 0)
+		return r;
+	victim->fd = r;
+	r = stat_at(victim->fd, "", &attributes);
+	if (r < 0) {
+		close(victim->fd);
+		victim->fd = -1;
+		return r;
+	}
+	victim->object.key = key_of(&attributes);
+	victim->object.type = attributes.stx_mode & S_IFMT;
+	return 0;
+}
+
+/* Before the name goes: keep the object within reach if the kernel knows it.
+   Takes the descriptor. */
+static void victim_pin(Fs *fs, Victim *victim)
+{
+	Descriptor *done;
+	Node *node = NULL;
+	int fd = victim->fd;
+
+	if (fd < 0)
+		return;
+	victim->fd = -1;
+	inode_table_lock(fs->table);
+	node = inode_table_find_locked(fs->table, &victim->object.key);
+	if (node != NULL && node->lookups > 0 && node->pin == NULL) {
+		node->pin =
+			descriptor_new_locked(&fs->cache, fd, DESCRIPTOR_PATH);
+		if (node->pin != NULL)
+			fd = -1;
+	}
+	if (node != NULL)
+		node->flags &= (uint16_t)~NODE_CREATE_PIN;
+	done = descriptors_take_done_locked(&fs->cache);
+	inode_table_unlock(fs->table);
+	descriptors_close(done);
+	if (fd >= 0)
+		close(fd);
+}
+
+/* After it: one that can be reached by another name needs no pin. */
+static void victim_settle(Fs *fs, const Victim *victim)
+{
+	Descriptor *done;
+	Node *node;
+
+	if (victim->object.type == 0)
+		return;
+	inode_table_lock(fs->table);
+	node = inode_table_find_locked(fs->table, &victim->object.key);
+	if (node != NULL && node->links != NULL && node->nlink > 0 &&
+	    node->pin != NULL && node->pin->kind == DESCRIPTOR_PATH &&
+	    node->index != INODE_ROOT_INDEX) {
+		descriptor_unref_locked(&fs->cache, node->pin);
+		node->pin = NULL;
+	}
+	done = descriptors_take_done_locked(&fs->cache);
+	inode_table_unlock(fs->table);
+	descriptors_close(done);
+}
+
+static void remove_name(fuse_req_t req, uint64_t parent, const char *name,
+			int flags)
+{
+	Fs *fs = fs_of(req);
+	Writer by = identity_writer(req);
+	Victim victim = {.fd = -1};
+	Descriptor *dir;
+	errint r;
+
+	if (control_is_name(name)) {
+		reply(req, -EPERM);
+		return;
+	}
+	r = locate_open(fs, parent, DESCRIPTOR_PATH, &dir);
+	if (r < 0) {
+		reply(req, r);
+		return;
+	}
+	r = victim_open(fs, dir, name, &victim);
+	if (r == 0) {
+		victim_pin(fs, &victim);
+		if (unlinkat(dir->fd, name, flags) != 0)
+			r = -errno;
+		if (r == 0)
+			mark_removed(fs, parent, name, &victim.object, &by);
+		else if (mark_may_have_acted(r))
+			mark_doubtful(fs, parent, name, victim.object.type,
+				      &by);
+		victim_settle(fs, &victim);
+	}
+	locate_release(fs, dir);
+	reply(req, r);
+}
+
+void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	remove_name(req, parent, name, 0);
+}
+
+void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	remove_name(req, parent, name, AT_REMOVEDIR);
+}
+
+static bool is_same_object(const MarkObject *a, const MarkObject *b)
+{
+	return a->type != 0 && a->type == b->type && a->key.ino == b->key.ino &&
+	       a->key.dev == b->key.dev && a->key.birth == b->key.birth;
+}
+
+/* The rename itself, between two open directories. */
+static errint rename_between(Fs *fs, const Descriptor *from, uint64_t parent,
+			     const char *name, const Descriptor *to,
+			     uint64_t new_parent, const char *new_name,
+			     unsigned flags, const Writer *by)
+{
+	Victim moved, victim;
+	errint r;
+
+	r = victim_open(fs, from, name, &moved);
+	if (r < 0)
+		return r;
+	r = victim_open(fs, to, new_name, &victim);
+	if (r < 0 && r != -ENOENT) {
+		close(moved.fd);
+		return r;
+	}
+	/* What is exchanged keeps a name, but reads that come between find it
+	   under neither: both are held. */
+	victim_pin(fs, &moved);
+	victim_pin(fs, &victim);
+	r = renameat2(from->fd, name, to->fd, new_name, flags) == 0 ? 0
+								    : -errno;
+	if (r == 0) {
+		/* Two names of one file: rename(2) then does nothing. */
+		if (!is_same_object(&moved.object, &victim.object))
+			mark_renamed(fs, parent, name, &moved.object,
+				     new_parent, new_name, &victim.object,
+				     flags, by);
+	} else if (mark_may_have_acted(r)) {
+		mark_doubtful(fs, parent, name, moved.object.type, by);
+		mark_doubtful(fs, new_parent, new_name, moved.object.type, by);
+	}
+	victim_settle(fs, &moved);
+	victim_settle(fs, &victim);
+	return r;
+}
+
+void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
+	       fuse_ino_t new_parent, const char *new_name, unsigned flags)
+{
+	Fs *fs = fs_of(req);
+	Writer by = identity_writer(req);
+	Descriptor *from = NULL, *to = NULL;
+	errint r;
+
+	if (control_is_name(name) || control_is_name(new_name)) {
+		reply(req, -EPERM);
+		return;
+	}
+	r = locate_open(fs, parent, DESCRIPTOR_PATH, &from);
+	if (r == 0)
+		r = locate_open(fs, new_parent, DESCRIPTOR_PATH, &to);
+	if (r == 0)
+		r = rename_between(fs, from, parent, name, to, new_parent,
+				   new_name, flags, &by);
+	if (from != NULL)
+		locate_release(fs, from);
+	if (to != NULL)
+		locate_release(fs, to);
+	reply(req, r);
+}

@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: MIT */
+#include "fs/requests.h"
+
+#include <errno.h>
+#include <linux/fuse.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "fs/fs-internal.h"
+#include "fs/identity.h"
+
+/* Threads at most: as many requests can be stuck below before the last one
+   makes all others wait. */
+#define THREADS_MAX 64
+/* Threads that wait to lead at most; more end. */
+#define IDLE_MAX 3
+/* How often the watch looks; a request is taken to be slow when it is seen
+   unfinished twice in a row. */
+#define WATCH_TICK_NS 10000000
+/* After so many looks with nothing going on it sleeps until it is woken. */
+#define WATCH_QUIET_TICKS 50
+
+enum { READING, BUSY, TAKEN };
+#define STATE(count, what) ((count) << 2 | (what))
+#define STATE_WHAT(state) ((state)&3)
+
+struct RequestThread {
+	Fs *fs;
+	_Atomic uint64_t state;
+	uint64_t count;
+	struct fuse_buf buffer;
+};
+
+static _Thread_local uint64_t current_order;
+
+uint64_t requests_current_order(void)
+{
+	return current_order;
+}
+
+/* To break a read(2) off; the handler does nothing. */
+#define BREAK_SIGNAL SIGUSR2
+
+static void on_break(int signal)
+{
+	(void)signal;
+}
+
+/* With the lock held: the session is over, everybody must end. */
+static void end_locked(Requests *requests)
+{
+	requests->ended = true;
+	requests->watch_stop = true;
+	pthread_cond_broadcast(&requests->lead_free);
+	pthread_cond_broadcast(&requests->watch_wake);
+}
+
+static struct timespec one_tick_from_now(void)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += WATCH_TICK_NS;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_nsec -= 1000000000;
+		until.tv_sec++;
+	}
+	return until;
+}
+
+static void *thread_main(void *data);
+
+static int spawn(Fs *fs)
+{
+	RequestThread *thread = calloc(1, sizeof(*thread));
+	pthread_attr_t attributes;
+	sigset_t all, old;
+	pthread_t id;
+	int r;
+
+	if (thread == NULL)
+		return -ENOMEM;
+	thread->fs = fs;
+	pthread_attr_init(&attributes);
+	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+	/* Signals are for the thread that called in. */
+	sigfillset(&all);
+	sigdelset(&all, BREAK_SIGNAL);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	r = pthread_create(&id, &attributes, thread_main, thread);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pthread_attr_destroy(&attributes);
+	if (r != 0)
+		free(thread);
+	return -r;
+}
+
+/*
+ * Let somebody else lead, with the lock held. When there is nobody and no
+ * thread can be made, the lead stays free until a thread is done with its
+ * request.
+ */
+static void free_lead_locked(Fs *fs)
+{
+	Requests *requests = &fs->requests;
+
+	requests->leader = NULL;
+	if (requests->idle > 0) {
+		pthread_cond_signal(&requests->lead_free);
+	} else if (requests->threads < THREADS_MAX) {
+		requests->threads++;
+		if (spawn(fs) < 0)
+			requests->threads--;
+	}
+}
+
+/*
+ * Take the lead from @leader if it is still in the state @seen, with the lock
+ * held.
+ */
+static void take_over_locked(Fs *fs, RequestThread *leader, uint64_t seen)
+{
+	if (atomic_compare_exchange_strong(&leader->state, &seen,
+					   STATE(seen >> 2, TAKEN)))
+		free_lead_locked(fs);
+}
+
+/* Wait for the lead. False: end instead. */
+static bool take_lead(Fs *fs, RequestThread *self)
+{
+	Requests *requests = &fs->requests;
+	bool lead;
+
+	pthread_mutex_lock(&requests->lock);
+	while (!requests->ended && requests->leader != NULL &&
+	       requests->idle < IDLE_MAX) {
+		requests->idle++;
+		pthread_cond_wait(&requests->lead_free, &requests->lock);
+		requests->idle--;
+	}
+	lead = !requests->ended && requests->leader == NULL;
+	if (lead) {
+		requests->leader = self;
+		requests->leader_thread = pthread_self();
+	}
+	pthread_mutex_unlock(&requests->lock);
+	return lead;
+}
+
+/* Requests that wait for the disk by their nature. */
+static bool is_slow(const struct fuse_in_header *header)
+{
+	switch (header->opcode) {
+	case FUSE_FSYNC:
+	case FUSE_FSYNCDIR:
+	case FUSE_FALLOCATE:
+	case FUSE_COPY_FILE_RANGE:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* A flush of a shared mapping, which questions read later must wait for. */
+static bool is_flush(const struct fuse_in_header *header, size_t size)
+{
+	const struct fuse_write_in *write = (const void *)(header + 1);
+
+	return header->opcode == FUSE_WRITE &&
+	       size >= sizeof(*header) + sizeof(*write) &&
+	       (write->write_flags & FUSE_WRITE_CACHE);
+}
+
+static void count_request(Counters *counters, uint32_t opcode)
+{
+	_Atomic uint64_t *counter = NULL;
+
+	switch (opcode) {
+	case FUSE_LOOKUP:
+		counter = &counters->lookups;
+		break;
+	case FUSE_READ:
+		counter = &counters->reads;
+		break;
+	case FUSE_WRITE:
+		counter = &counters->writes;
+		break;
+	case FUSE_READDIR:
+	case FUSE_READDIRPLUS:
+		counter = &counters->directory_reads;
+		break;
+	case FUSE_IOCTL:
+		counter = &counters->ioctls;
+		break;
+	default:
+		break;
+	}
+	atomic_fetch_add_explicit(&counters->requests, 1, memory_order_relaxed);
+	if (counter != NULL)
+		atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
+static void wake_watch(Requests *requests)
+{
+	pthread_mutex_lock(&requests->lock);
+	atomic_store(&requests->watch_asleep, false);
+	pthread_cond_signal(&requests->watch_wake);
+	pthread_mutex_unlock(&requests->lock);
+}
+
+/*
+ * Read one request and work on it. Returns true while this thread is still the
+ * leader; then it must read the next.
+ */
+static bool lead_once(Fs *fs, RequestThread *self)
+{
+	Requests *requests = &fs->requests;
+	const struct fuse_in_header *header;
+	Ticket ticket;
+	uint64_t busy;
+	bool flush;
+	int r;
+
+	r = fuse_session_receive_buf(fs->session, &self->buffer);
+	if (fuse_session_exited(fs->session) || r == 0 ||
+	    atomic_load(&fs->exit_early)) {
+		pthread_mutex_lock(&requests->lock);
+		requests->leader = NULL;
+		end_locked(requests);
+		pthread_mutex_unlock(&requests->lock);
+		return false;
+	}
+	if (r < 0) {
+		/* Out of memory, or the kernel could not give this request;
+		   it is still there or was answered by the kernel. */
+		if (r != -EINTR && r != -EAGAIN) {
+			const struct timespec pause = {.tv_nsec = 1000000};
+
+			g_warning("reading a request failed: %s",
+				  g_strerror(-r));
+			nanosleep(&pause, NULL);
+		}
+		return true;
+	}
+
+	header = self->buffer.mem;
+	count_request(&fs->counters, header->opcode);
+	flush = is_flush(header, (size_t)r);
+	if (flush)
+		barrier_take(&fs->barrier, &ticket);
+	else if (header->opcode == FUSE_IOCTL)
+		current_order = barrier_get_last(&fs->barrier);
+
+	busy = STATE(++self->count, BUSY);
+	atomic_store(&self->state, busy);
+	if (atomic_load_explicit(&requests->watch_asleep, memory_order_relaxed))
+		wake_watch(requests);
+	if (is_slow(header)) {
+		pthread_mutex_lock(&requests->lock);
+		take_over_locked(fs, self, busy);
+		pthread_mutex_unlock(&requests->lock);
+	}
+
+	fuse_session_process_buf(fs->session, &self->buffer);
+
+	if (flush)
+		barrier_give_back(&fs->barrier, &ticket);
+	return atomic_compare_exchange_strong(&self->state, &busy,
+					      STATE(self->count, READING));
+}
+
+static void *thread_main(void *data)
+{
+	RequestThread *self = data;
+	Fs *fs = self->fs;
+	Requests *requests = &fs->requests;
+	void (*on_ended)(void *) = NULL;
+	void *on_ended_data = NULL;
+
+	pthread_setname_np(pthread_self(), "requests");
+	/* Reclaiming memory for us must not wait for ourselves; refused to
+	   ordinary users, who go without. */
+	prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
+	if (identity_thread_init() < 0)
+		g_debug("a thread shares its umask");
+	while (take_lead(fs, self)) {
+		while (lead_once(fs, self))
+			;
+	}
+	free(self->buffer.mem);
+	free(self);
+	pthread_mutex_lock(&requests->lock);
+	if (requests->ended && !requests->ended_told) {
+		requests->ended_told = true;
+		on_ended = requests->on_ended;
+		on_ended_data = requests->on_ended_data;
+	}
+	pthread_mutex_unlock(&requests->lock);
+	if (on_ended != NULL)
+		on_ended(on_ended_data);
+	pthread_mutex_lock(&requests->lock);
+	requests->threads--;
+	pthread_cond_broadcast(&requests->ended_all);
+	pthread_mutex_unlock(&requests->lock);
+	return NULL;
+}
+
+static void *watch_main(void *data)
+{
+	Fs *fs = data;
+	Requests *requests = &fs->requests;
+	RequestThread *last = NULL;
+	uint64_t last_state = 0;
+	unsigned quiet = 0;
+
+	pthread_setname_np(pthread_self(), "request-watch");
+	pthread_mutex_lock(&requests->lock);
+	while (!requests->watch_stop) {
+		RequestThread *leader = requests->leader;
+		uint64_t state = leader ? atomic_load(&leader->state) : 0;
+		struct timespec until;
+
+		if (leader != NULL && leader == last && state == last_state) {
+			if (STATE_WHAT(state) == BUSY)
+				take_over_locked(fs, leader, state);
+			else
+				quiet++;
+		} else {
+			quiet = 0;
+		}
+		last = leader;
+		last_state = state;
+		if (quiet >= WATCH_QUIET_TICKS) {
+			atomic_store(&requests->watch_asleep, true);
+			while (atomic_load(&requests->watch_asleep) &&
+			       !requests->watch_stop)
+				pthread_cond_wait(&requests->watch_wake,
+						  &requests->lock);
+			quiet = 0;
+			continue;
+		}
+		until = one_tick_from_now();
+		pthread_cond_timedwait(&requests->watch_wake, &requests->lock,
+				       &until);
+	}
+	pthread_mutex_unlock(&requests->lock);
+	return NULL;
+}
+
+void requests_init(Requests *requests)
+{
+	pthread_condattr_t attributes;
+
+	memset(requests, 0, sizeof(*requests));
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_mutex_init(&requests->lock, NULL);
+	pthread_cond_init(&requests->lead_free, NULL);
+	pthread_cond_init(&requests->ended_all, &attributes);
+	pthread_cond_init(&requests->watch_wake, &attributes);
+	pthread_condattr_destroy(&attributes);
+}
+
+void requests_clear(Requests *requests)
+{
+	pthread_cond_destroy(&requests->watch_wake);
+	pthread_cond_destroy(&requests->ended_all);
+	pthread_cond_destroy(&requests->lead_free);
+	pthread_mutex_destroy(&requests->lock);
+}
+
+int requests_start(Fs *fs, void (*ended)(void *data), void *data)
+{
+	Requests *requests = &fs->requests;
+	struct sigaction action = {.sa_handler = on_break};
+	int r;
+
+	sigaction(BREAK_SIGNAL, &action, NULL);
+	requests->on_ended = ended;
+	requests->on_ended_data = data;
+	r = -pthread_create(&requests->watch, NULL, watch_main, fs);
+	if (r < 0)
+		return r;
+	requests->watch_running = true;
+	pthread_mutex_lock(&requests->lock);
+	requests->threads++;
+	r = spawn(fs);
+	if (r < 0)
+		requests->threads--;
+	pthread_mutex_unlock(&requests->lock);
+	return r;
+}
+
+bool requests_stop(Fs *fs, unsigned patience_ms)
+{
+	Requests *requests = &fs->requests;
+	bool all;
+
+	atomic_store(&fs->exit_early, true);
+	fuse_session_exit(fs->session);
+	pthread_mutex_lock(&requests->lock);
+	end_locked(requests);
+	/* The signal may come just before the leader goes to sleep in read(2),
+	   so it is sent until it has worked. */
+	for (unsigned waited = 0; requests->threads > 0 && waited < patience_ms;
+	     waited += 10) {
+		struct timespec until;
+
+		if (requests->leader != NULL)
+			pthread_kill(requests->leader_thread, BREAK_SIGNAL);
+		until = one_tick_from_now();
+		pthread_cond_timedwait(&requests->ended_all, &requests->lock,
+				       &until);
+	}
+	all = requests->threads == 0;
+	pthread_mutex_unlock(&requests->lock);
+	if (requests->watch_running) {
+		pthread_join(requests->watch, NULL);
+		requests->watch_running = false;
+	}
+	return all;
+}
