@@ -29,9 +29,10 @@ extern "C" {
 #define SINCEFS_PROTOCOL_VERSION UINT32_C(1)
 
 /* Bits of sincefs_info.features. */
-#define SINCEFS_FEATURE_SYNC_EXACT                                             \
-	UINT64_C(0x1) /* syncfs + SINCE is exact for shared mappings too */
-#define SINCEFS_FEATURE_CLOCK_PAGE UINT64_C(0x2) /* SINCEFS_IOC_CLOCK works */
+/* syncfs + SINCE is exact for shared mappings too. */
+#define SINCEFS_FEATURE_SYNC_EXACT UINT64_C(0x1)
+/* SINCEFS_IOC_CLOCK works. */
+#define SINCEFS_FEATURE_CLOCK_PAGE UINT64_C(0x2)
 
 /*
  * What a client knows. All zero: knows nothing. An instance is a random number
@@ -60,17 +61,15 @@ struct sincefs_info {
 };
 
 #define SINCEFS_TREE_ALL UINT32_C(0)
-/* Bits of sincefs_tree.flags. */
-#define SINCEFS_TREE_MOUNTED                                                   \
-	UINT32_C(0x1) /* else: covered by scanning alone                       \
-		       */
+/* Bit of sincefs_tree.flags; when clear: covered by scanning alone. */
+#define SINCEFS_TREE_MOUNTED UINT32_C(0x1)
 #define SINCEFS_ROOT_SIZE 4096
 
 /* Question and answer of SINCEFS_IOC_TREE. */
 struct sincefs_tree {
-	uint32_t id;    /* in: which; ENOENT when there is none */
-	uint32_t flags; /* out: SINCEFS_TREE_* */
-	uint64_t scans; /* full scans completed; 0: no baseline yet */
+	uint32_t id;             /* in: which; ENOENT when there is none */
+	uint32_t flags;          /* out: SINCEFS_TREE_* */
+	uint64_t scans;          /* full scans completed; 0: no baseline yet */
 	uint64_t scan_age_ns;    /* since the start of the last completed one */
 	uint64_t scan_period_ns; /* as kept, not as wished */
 	uint64_t scan_cost_ns;   /* processor time of the last */
@@ -84,27 +83,26 @@ struct sincefs_tree {
  * Bits of sincefs_record.flags: what happened to the name after the token that
  * was asked about. In doubt CONTENT is set and NEW is clear.
  */
-#define SINCEFS_CONTENT                                                        \
-	UINT16_C(0x001) /* bytes may differ, or the name stands for another    \
-			   object, or for none */
-#define SINCEFS_META UINT16_C(0x002)  /* mode, owner, xattr, ACL */
-#define SINCEFS_TIMES UINT16_C(0x004) /* times set by hand (touch) */
-#define SINCEFS_NEW UINT16_C(0x008)   /* the name did not exist at the token */
-#define SINCEFS_GONE                                                           \
-	UINT16_C(0x010) /* does not exist after its last change                \
-			 */
-#define SINCEFS_DIR UINT16_C(0x020) /* is, or was, a directory */
-#define SINCEFS_SUBTREE                                                        \
-	UINT16_C(0x040) /* all below it may have changed too (a renamed        \
-			   directory) */
-#define SINCEFS_SCANNED                                                        \
-	UINT16_C(0x080) /* found by a scan: happened up to a period earlier */
-#define SINCEFS_LINKED                                                         \
-	UINT16_C(0x100) /* the file has other hard links, perhaps unknown,     \
-			   which changed as well */
-#define SINCEFS_MIXED                                                          \
-	UINT16_C(0x200) /* more than one process since the last clock handed   \
-			   out */
+/* Bytes may differ, or the name stands for another object, or for none. */
+#define SINCEFS_CONTENT UINT16_C(0x001)
+/* Mode, owner, xattr, ACL. */
+#define SINCEFS_META UINT16_C(0x002)
+/* Times set by hand (touch). */
+#define SINCEFS_TIMES UINT16_C(0x004)
+/* The name did not exist at the token. */
+#define SINCEFS_NEW UINT16_C(0x008)
+/* Does not exist after its last change. */
+#define SINCEFS_GONE UINT16_C(0x010)
+/* Is, or was, a directory. */
+#define SINCEFS_DIR UINT16_C(0x020)
+/* All below it may have changed too (a renamed directory). */
+#define SINCEFS_SUBTREE UINT16_C(0x040)
+/* Found by a scan: happened up to a period earlier. */
+#define SINCEFS_SCANNED UINT16_C(0x080)
+/* The file has other hard links, perhaps unknown, which changed as well. */
+#define SINCEFS_LINKED UINT16_C(0x100)
+/* More than one process since the last clock handed out. */
+#define SINCEFS_MIXED UINT16_C(0x200)
 
 /*
  * One changed path. The path follows: relative to its tree, @length bytes, a
@@ -119,14 +117,12 @@ struct sincefs_record {
 	uint16_t length; /* of the path, without the NUL */
 };
 
-/* Bits of sincefs_page.flags. */
-#define SINCEFS_FRESH UINT32_C(0x1) /* out: anything may have changed */
-#define SINCEFS_MORE                                                           \
-	UINT32_C(0x2) /* out: ask again with the page's token; a page with     \
-			 MORE may hold no record */
-#define SINCEFS_BELOW                                                          \
-	UINT32_C(0x10000) /* in: only below this descriptor's directory,       \
-			     relative to it */
+/* Bits of sincefs_page.flags. Out: anything may have changed. */
+#define SINCEFS_FRESH UINT32_C(0x1)
+/* Out: ask again with the page's token; a page with MORE may hold no record. */
+#define SINCEFS_MORE UINT32_C(0x2)
+/* In: only below this descriptor's directory, with paths relative to it. */
+#define SINCEFS_BELOW UINT32_C(0x10000)
 
 /* sincefs_page.reason: why the answer is FRESH; 0 when it is not. */
 #define SINCEFS_REASON_NO_TOKEN 1 /* the zero token */
@@ -146,10 +142,10 @@ struct sincefs_page {
 	uint32_t flags;             /* in: 0 or BELOW; out: FRESH, MORE */
 	struct sincefs_token token; /* in: since; out: known after this */
 	uint32_t tree;              /* in: one tree, or SINCEFS_TREE_ALL */
-	uint32_t mask;  /* in: wanted kinds of CONTENT|META|TIMES; 0 = all. Never
-			   hides GONE, SUBTREE, LINKED */
-	uint32_t count; /* out: records */
-	uint32_t bytes; /* out: bytes used of data; the rest is not written */
+	uint32_t mask; /* in: wanted kinds of CONTENT|META|TIMES; 0 = all. Never
+			  hides GONE, SUBTREE, LINKED */
+	uint32_t count;  /* out: records */
+	uint32_t bytes;  /* out: bytes used of data; the rest is not written */
 	uint32_t reason; /* out: SINCEFS_REASON_* */
 	uint32_t zero32;
 	uint64_t zero[2];

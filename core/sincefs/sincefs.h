@@ -57,11 +57,10 @@ int sincefs_get_tree(struct sincefs *conn, uint32_t id,
 /* The token of this moment. */
 int sincefs_now(struct sincefs *conn, struct sincefs_token *token_out);
 
-/* Bits of sincefs_filter.flags. */
-#define SINCEFS_FILTER_NO_SYNC UINT32_C(0x1) /* do not syncfs(2) first */
-#define SINCEFS_FILTER_BELOW                                                   \
-	UINT32_C(0x2) /* only below the directory given to sincefs_open(),     \
-			 paths relative to it */
+/* Bits of sincefs_filter.flags. Do not syncfs(2) first. */
+#define SINCEFS_FILTER_NO_SYNC UINT32_C(0x1)
+/* Only below the directory given to sincefs_open(), paths relative to it. */
+#define SINCEFS_FILTER_BELOW UINT32_C(0x2)
 
 /*
  * Which changes are wanted; all zero asks for all. A token from a filtered
@@ -114,9 +113,9 @@ struct sincefs_change {
 	uint32_t tree;
 	uint32_t pid;
 	uint32_t uid;
-	uint16_t flags;     /* SINCEFS_CONTENT and so on */
-	uint16_t length;    /* of @path */
-	const char *path;   /* relative to its tree; "." is the root */
+	uint16_t flags;   /* SINCEFS_CONTENT and so on */
+	uint16_t length;  /* of @path */
+	const char *path; /* relative to its tree; "." is the root */
 };
 
 /* 1 when the answer says "anything may have changed": count is then 0. */
