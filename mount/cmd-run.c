@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What is started inside the mount sees the mount: the answer to in place
+ * mounting's own trap, that a shell which stood in the directory before stands
+ * below it afterwards.
+ *
+ * Signals while COMMAND runs: the terminal sends its own to the whole process
+ * group, so COMMAND has them already and this process only has to live on; one
+ * that somebody sent to this process alone is passed on.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "mount/command.h"
+#include "mount/cover.h"
+#include "mount/report.h"
+
+/* As shells say it. */
+#define STATUS_CANNOT_RUN 126
+#define STATUS_NOT_FOUND 127
+#define STATUS_SIGNAL 128
+
+static const CommandSyntax syntax = {
+	.name = "sincefs run",
+	.operands = "DIR -- COMMAND [ARGUMENT...]",
+	.summary = "Cover the directory DIR, run COMMAND with it as working "
+		   "directory, unmount.\nExits as COMMAND does.",
+	.min_operands = 1,
+	.max_operands = 1,
+};
+
+static const int passed_signals[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP};
+
+/* For the handler; 0: there is no child to pass signals to. */
+static volatile sig_atomic_t child_pid;
+
+static void pass_on(int number, siginfo_t *info, void *context)
+{
+	int saved = errno;
+
+	(void)context;
+	if (info->si_code <= 0 && child_pid > 0)
+		kill(child_pid, number);
+	errno = saved;
+}
+
+static void G_GNUC_NORETURN start_command(const char *root, char **command,
+					  const sigset_t *mask)
+{
+	g_autofree char *shown = NULL;
+	int reason;
+
+	for (size_t i = 0; i < G_N_ELEMENTS(passed_signals); i++)
+		signal(passed_signals[i], SIG_DFL);
+	sigprocmask(SIG_SETMASK, mask, NULL);
+
+	if (chdir(root) < 0) {
+		shown = dup_shown_path(root);
+		report("cannot go to %s: %s", shown, reason_text(errno));
+		_exit(STATUS_CANNOT_RUN);
+	}
+	/* Shells and others trust it if it leads to where they are. */
+	setenv("PWD", root, 1);
+	execvp(command[0], command);
+	reason = errno;
+	shown = dup_shown_path(command[0]);
+	report("cannot run %s: %s", shown, reason_text(reason));
+	_exit(reason == ENOENT ? STATUS_NOT_FOUND : STATUS_CANNOT_RUN);
+}
+
+/* Returns an exit status. */
+static int run_command(const char *root, char **command)
+{
+	struct sigaction action = {.sa_sigaction = pass_on,
+				   .sa_flags = SA_SIGINFO | SA_RESTART};
+	sigset_t ours, before;
+	int status;
+	pid_t pid;
+
+	sigemptyset(&ours);
+	for (size_t i = 0; i < G_N_ELEMENTS(passed_signals); i++)
+		sigaddset(&ours, passed_signals[i]);
+	/* None may come between the fork and the child's number. */
+	sigprocmask(SIG_BLOCK, &ours, &before);
+	pid = fork();
+	if (pid == 0)
+		start_command(root, command, &before);
+	if (pid < 0) {
+		report("cannot start a process: %s", reason_text(errno));
+		sigprocmask(SIG_SETMASK, &before, NULL);
+		return STATUS_CANNOT_RUN;
+	}
+	child_pid = pid;
+	for (size_t i = 0; i < G_N_ELEMENTS(passed_signals); i++)
+		sigaction(passed_signals[i], &action, NULL);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+
+	while (waitpid(pid, &status, 0) < 0) {
+		if (errno != EINTR)
+			return STATUS_CANNOT_RUN;
+	}
+	child_pid = 0;
+	return WIFSIGNALED(status) ? STATUS_SIGNAL + WTERMSIG(status)
+				   : WEXITSTATUS(status);
+}
+
+/* End the mount, whatever COMMAND has left behind in it. */
+static bool end_mount(const char *root)
+{
+	g_autoptr(GError) error = NULL;
+	g_autofree char *shown = dup_shown_path(root);
+	bool busy;
+
+	if (cover_end(root, false, &busy, &error))
+		return true;
+	report("%s", error->message);
+	if (!busy)
+		return false;
+	g_clear_error(&error);
+	if (!cover_end(root, true, NULL, &error)) {
+		report("%s", error->message);
+		return false;
+	}
+	report("detached %s: it ends with its last user", shown);
+	return true;
+}
+
+static int mount_and_run(CoverOptions *options, const char *dir, char **command)
+{
+	g_autoptr(GError) error = NULL;
+	g_autofree char *root = NULL;
+	int status;
+	pid_t pid;
+
+	if (!cover_start(options, dir, &root, &pid, &error)) {
+		report("%s", error->message);
+		return STATUS_FAILED;
+	}
+	cover_report_bypassers(root, pid, true);
+	status = run_command(root, command);
+	if (!end_mount(root) && status == 0)
+		status = STATUS_FAILED;
+	return status;
+}
+
+int cmd_run(int argc, char **argv)
+{
+	GOptionEntry entries[COVER_OPTION_ENTRIES];
+	g_autoptr(GError) error = NULL;
+	g_auto(GStrv) operands = NULL;
+	CoverOptions options;
+	int own_argc = 0;
+	int status;
+
+	/* What comes after the first "--" is COMMAND's, options and all. */
+	while (own_argc < argc && strcmp(argv[own_argc], "--") != 0)
+		own_argc++;
+
+	cover_options_init(&options);
+	cover_options_describe(&options, entries);
+	if (!command_parse(&syntax, entries, own_argc, argv, &operands,
+			   &status))
+		goto out;
+	if (own_argc + 1 >= argc)
+		status = command_usage(&syntax, "%s: wants %s", syntax.name,
+				       syntax.operands);
+	else if (!cover_options_check(&options, &error))
+		status = command_usage(&syntax, "%s", error->message);
+	else
+		status = mount_and_run(&options, operands[0],
+				       argv + own_argc + 1);
+out:
+	cover_options_clear(&options);
+	return status;
+}

@@ -1,0 +1,458 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A mount is there when a client has got an answer from the daemon that was
+ * started for it: then the kernel, the daemon and the way between them work,
+ * and nobody else has mounted at that place meanwhile. Who looks is a process
+ * other than the daemon: the starter of one in the background, a child of one
+ * in the foreground, made before that has threads.
+ *
+ * A failed start leaves nothing: the daemon is killed and what it may have
+ * mounted is detached.
+ */
+#include "mount/cover.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/dirty-set.h"
+#include "mount/daemon.h"
+#include "mount/fd.h"
+#include "mount/holders.h"
+#include "mount/mountpoint.h"
+#include "mount/place.h"
+#include "mount/probe.h"
+#include "mount/report.h"
+
+#define VERIFY_MS 10000
+#define PROBE_MS 2000
+#define END_MS 10000
+#define BYPASSERS_SHOWN 20
+
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+
+void cover_options_init(CoverOptions *options)
+{
+	memset(options, 0, sizeof(*options));
+	options->capacity = DIRTY_SET_DEFAULT_CAPACITY;
+}
+
+void cover_options_clear(CoverOptions *options)
+{
+	g_free(options->source);
+	g_strfreev(options->ignore);
+	g_strfreev(options->mount_options);
+	g_free(options->options);
+	ignore_free(options->patterns);
+	cover_options_init(options);
+}
+
+void cover_options_describe(CoverOptions *options, GOptionEntry *entries)
+{
+	const GOptionEntry described[COVER_OPTION_ENTRIES] = {
+		{"source", 0, 0, G_OPTION_ARG_FILENAME, &options->source,
+		 "Show the directory SRC at DIR (default: DIR itself)", "SRC"},
+		{"ignore", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options->ignore,
+		 "Do not record names that match, as in gitignore(5); may be "
+		 "repeated",
+		 "PATTERN"},
+		{"capacity", 0, 0, G_OPTION_ARG_INT64, &options->capacity,
+		 "Remember at most N changed paths (default: 1048576)", "N"},
+		{"allow-other", 0, 0, G_OPTION_ARG_NONE, &options->allow_other,
+		 "Let other users see the files", NULL},
+		{"options", 'o', 0, G_OPTION_ARG_FILENAME_ARRAY,
+		 &options->mount_options,
+		 "Options of mount(8), such as ro,noatime", "OPTIONS"},
+		{NULL},
+	};
+
+	memcpy(entries, described, sizeof(described));
+}
+
+/* Append one option of -o to @text, or take it into account. */
+static bool take_mount_option(CoverOptions *options, const char *name,
+			      GString *text, GError **error)
+{
+	/* Those that the kernel knows for any file system. The others of FUSE
+	   are for the engine to set, or would hide whose mount it is. */
+	static const char *const allowed[] = {
+		"ro",     "rw",    "dev",     "nodev",      "suid",
+		"nosuid", "exec",  "noexec",  "atime",      "noatime",
+		"sync",   "async", "dirsync", "nodiratime",
+	};
+
+	if (*name == '\0' || strcmp(name, "defaults") == 0)
+		return true;
+	if (strcmp(name, "allow_other") == 0) {
+		options->allow_other = TRUE;
+		return true;
+	}
+	for (size_t i = 0; i < G_N_ELEMENTS(allowed); i++) {
+		if (strcmp(name, allowed[i]) != 0)
+			continue;
+		g_string_append_printf(text, "%s%s", text->len ? "," : "",
+				       name);
+		return true;
+	}
+	g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+		    "-o: not an option of this file system: '%s'", name);
+	return false;
+}
+
+bool cover_options_check(CoverOptions *options, GError **error)
+{
+	g_autoptr(GString) text = g_string_new(NULL);
+
+	if (options->capacity < 1 || options->capacity > G_MAXINT32) {
+		g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+			    "--capacity: not between 1 and %d", G_MAXINT32);
+		return false;
+	}
+	for (char **list = options->mount_options; list && *list; list++) {
+		g_auto(GStrv) names = g_strsplit(*list, ",", -1);
+
+		for (char **name = names; *name; name++) {
+			if (!take_mount_option(options, *name, text, error))
+				return false;
+		}
+	}
+	if (text->len > 0)
+		options->options = g_string_free(g_steal_pointer(&text), FALSE);
+	options->patterns =
+		ignore_new((const char *const *)options->ignore, error);
+	return options->patterns != NULL;
+}
+
+static void fill_config(DaemonConfig *config, const CoverOptions *options,
+			Place *place)
+{
+	*config = (DaemonConfig){
+		.source_fd = steal_fd(&place->source_fd),
+		.mountpoint = place->root,
+		.source_name = place->source,
+		.options = options->options,
+		.ignore = options->patterns,
+		.capacity = (size_t)options->capacity,
+		.allow_other = options->allow_other,
+	};
+}
+
+/* Is it this daemon that answers at @root? */
+static bool verify(const char *root, const DaemonIdentity *identity,
+		   GError **error)
+{
+	g_autofree char *shown = dup_shown_path(root);
+	g_autoptr(Probe) probe = NULL;
+	int r = probe_mount(root, VERIFY_MS, &probe);
+
+	if (r < 0) {
+		g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(-r),
+			    "cannot mount over %s: no answer from there: %s",
+			    shown, client_reason_text(r));
+		return false;
+	}
+	if (probe->info.pid != (uint32_t)identity->pid ||
+	    probe->info.now.instance != identity->instance) {
+		g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_FAILED,
+			    "cannot mount over %s: process %u answers there",
+			    shown, probe->info.pid);
+		return false;
+	}
+	return true;
+}
+
+/* Detach what a daemon that was killed may have left. */
+static void remove_rest(const char *root)
+{
+	g_autoptr(MountTable) table = mount_table_read(NULL);
+	g_autoptr(Probe) probe = NULL;
+	const MountEntry *entry;
+
+	entry = table ? mount_table_find_path(table, root) : NULL;
+	if (mount_entry_is_sincefs(entry) && strcmp(entry->point, root) == 0 &&
+	    probe_mount(root, PROBE_MS, &probe) == -ENOTCONN)
+		mountpoint_unmount(root, true, NULL);
+}
+
+bool cover_start(CoverOptions *options, const char *dir, char **root_out,
+		 pid_t *pid_out, GError **error)
+{
+	g_auto(Place) place = PLACE_INIT;
+	DaemonIdentity identity;
+	DaemonConfig config;
+
+	if (!place_open(&place, dir, options->source, options->allow_other,
+			error))
+		return false;
+
+	fill_config(&config, options, &place);
+	if (!daemon_start(&config, &identity, error)) {
+		remove_rest(place.root);
+		return false;
+	}
+	if (!verify(place.root, &identity, error)) {
+		kill(identity.pid, SIGKILL);
+		waitpid(identity.pid, NULL, 0);
+		remove_rest(place.root);
+		return false;
+	}
+	*root_out = g_steal_pointer(&place.root);
+	*pid_out = identity.pid;
+	return true;
+}
+
+/* The child of a daemon in the foreground. Returns an exit status. */
+static int check_foreground(const char *root, int reader, pid_t daemon_pid)
+{
+	DaemonIdentity identity = {.pid = daemon_pid};
+	g_autoptr(GError) error = NULL;
+
+	if (!daemon_read_report(reader, &identity, &error) ||
+	    !verify(root, &identity, &error)) {
+		report("%s", error->message);
+		return EXIT_FAILURE;
+	}
+	cover_report_bypassers(root, daemon_pid, false);
+	return EXIT_SUCCESS;
+}
+
+int cover_serve(CoverOptions *options, const char *dir)
+{
+	g_auto(Place) place = PLACE_INIT;
+	g_autoptr(GError) error = NULL;
+	pid_t own_pid = getpid();
+	DaemonConfig config;
+	int fds[2];
+	pid_t pid;
+
+	if (!place_open(&place, dir, options->source, options->allow_other,
+			&error)) {
+		report("%s", error->message);
+		return EXIT_FAILURE;
+	}
+	if (pipe(fds) < 0) {
+		report("cannot make a pipe: %s", reason_text(errno));
+		return EXIT_FAILURE;
+	}
+	pid = fork();
+	if (pid < 0) {
+		report("cannot start a process: %s", reason_text(errno));
+		close(fds[0]);
+		close(fds[1]);
+		return EXIT_FAILURE;
+	}
+	if (pid == 0) {
+		close(fds[1]);
+		fd_clear(&place.source_fd);
+		_exit(check_foreground(place.root, fds[0], own_pid));
+	}
+	close(fds[0]);
+	/* The child has it until it has looked. */
+	fd_clear(&place.lock_fd);
+	fill_config(&config, options, &place);
+	return daemon_serve(&config, fds[1], pid);
+}
+
+/* The parent of a process, 0 when it has none that can be seen. */
+static pid_t parent_of(pid_t pid)
+{
+	g_autofree char *path = g_strdup_printf("/proc/%d/stat", (int)pid);
+	g_autofree char *text = NULL;
+	const char *end;
+	int parent;
+
+	if (!g_file_get_contents(path, &text, NULL, NULL))
+		return 0;
+	/* The name before it is in parentheses and may contain some. */
+	end = strrchr(text, ')');
+	return end && sscanf(end, ") %*c %d", &parent) == 1 ? parent : 0;
+}
+
+static bool is_ancestor(pid_t pid)
+{
+	for (pid_t at = getpid(); at > 0; at = parent_of(at)) {
+		if (at == pid)
+			return true;
+	}
+	return false;
+}
+
+void cover_report_bypassers(const char *root, pid_t daemon_pid,
+			    bool not_ancestors)
+{
+	g_autoptr(MountTable) table = mount_table_read(NULL);
+	g_autofree char *shown = dup_shown_path(root);
+	g_autoptr(GPtrArray) holders = NULL;
+	const MountEntry *entry;
+
+	entry = table ? mount_table_find_path(table, root) : NULL;
+	if (!mount_entry_is_sincefs(entry))
+		return;
+	holders = holders_find(table, entry, HOLDERS_BESIDE_MOUNT, daemon_pid);
+	for (guint i = 0; not_ancestors && i < holders->len;) {
+		const Holder *holder = g_ptr_array_index(holders, i);
+
+		if (is_ancestor(holder->pid))
+			g_ptr_array_remove_index(holders, i);
+		else
+			i++;
+	}
+	if (holders->len == 0)
+		return;
+
+	report("%u %s still %s the directory below %s and %s the mount:",
+	       holders->len, holders->len == 1 ? "process" : "processes",
+	       holders->len == 1 ? "uses" : "use", shown,
+	       holders->len == 1 ? "bypasses" : "bypass");
+	for (guint i = 0; i < holders->len && i < BYPASSERS_SHOWN; i++) {
+		const Holder *holder = g_ptr_array_index(holders, i);
+		g_autofree char *text = holder_dup_text(holder);
+
+		report_more("  %s (%d): %s", holder->name, (int)holder->pid,
+			    text);
+	}
+	if (holders->len > BYPASSERS_SHOWN)
+		report_more("  and %u more", holders->len - BYPASSERS_SHOWN);
+	report_more("What they change is not recorded. In a shell type "
+		    "cd \"$PWD\", start other programs again.");
+}
+
+/* Says which mount @path lies in: false with @error when it is none of ours. */
+static bool find_mount(const char *path, MountTable **table_out,
+		       const MountEntry **entry_out, GError **error)
+{
+	g_autofree char *shown = dup_shown_path(path);
+	g_autoptr(GError) reason = NULL;
+	g_autofree char *real = mountpoint_resolve(path, &reason);
+	g_autoptr(MountTable) table = real ? mount_table_read(&reason) : NULL;
+	const MountEntry *entry;
+
+	if (!table) {
+		g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_FAILED,
+			    "cannot unmount %s: %s", shown, reason->message);
+		return false;
+	}
+	entry = mount_table_find_path(table, real);
+	if (!mount_entry_is_sincefs(entry)) {
+		g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_FAILED,
+			    "cannot unmount %s: not on a sincefs mount", shown);
+		return false;
+	}
+	*entry_out = entry;
+	*table_out = g_steal_pointer(&table);
+	return true;
+}
+
+/* Wait for the end of the process behind @pidfd. */
+static bool wait_for_end(int pidfd, pid_t pid)
+{
+	gint64 deadline = g_get_monotonic_time() + END_MS * (gint64)1000;
+
+	for (;;) {
+		struct pollfd poller = {.fd = pidfd, .events = POLLIN};
+		gint64 left_ms = (deadline - g_get_monotonic_time()) / 1000;
+		int n;
+
+		if (left_ms <= 0)
+			return false;
+		n = poll(&poller, 1, (int)left_ms);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return false;
+		/* It is our child if this is the command that mounted. */
+		waitpid(pid, NULL, WNOHANG);
+		return true;
+	}
+}
+
+/*
+ * Unmount, and give somebody who is just leaving the time to be gone. Holders
+ * are looked for only when it is in use.
+ */
+static int unmount_patiently(const MountTable *table, const MountEntry *entry,
+			     bool lazy, pid_t pid, GPtrArray **holders_out,
+			     char **said_out)
+{
+	for (int tries = 0;; tries++) {
+		int r = mountpoint_unmount(entry->point, lazy, said_out);
+
+		if (r != -EBUSY)
+			return r;
+		g_clear_pointer(holders_out, g_ptr_array_unref);
+		*holders_out =
+			holders_find(table, entry, HOLDERS_OF_MOUNT, pid);
+		if ((*holders_out)->len > 0 || tries == 5)
+			return r;
+		g_usleep(20000);
+	}
+}
+
+bool cover_end(const char *path, bool lazy, bool *busy_out, GError **error)
+{
+	g_autoptr(MountTable) table = NULL;
+	g_autoptr(GPtrArray) holders = NULL;
+	g_autoptr(Probe) probe = NULL;
+	g_autofree char *shown = NULL;
+	g_autofree char *said = NULL;
+	const MountEntry *entry;
+	auto_fd pidfd = -1;
+	pid_t pid = 0;
+	bool dead;
+	int r;
+
+	if (busy_out)
+		*busy_out = false;
+	if (!find_mount(path, &table, &entry, error))
+		return false;
+	shown = dup_shown_path(entry->point);
+	/* Not to be the one who keeps it busy. */
+	if (chdir("/") < 0) {
+		g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno),
+			    "cannot go to '/': %s", reason_text(errno));
+		return false;
+	}
+
+	dead = probe_mount(entry->point, PROBE_MS, &probe) == -ENOTCONN;
+	if (probe) {
+		pid = (pid_t)probe->info.pid;
+		pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	}
+
+	r = unmount_patiently(table, entry, lazy || dead, pid, &holders, &said);
+	if (r == -EBUSY) {
+		g_autofree char *who = holders_dup_summary(holders);
+
+		if (busy_out)
+			*busy_out = true;
+		g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_FAILED,
+			    "cannot unmount %s: busy (%s); end %s or use "
+			    "--lazy",
+			    shown, holders->len ? who : "by whom is not known",
+			    holders->len == 1 ? "it" : "these");
+		return false;
+	}
+	/* EINVAL: it was unmounted meanwhile, which is what was wanted. */
+	if (r < 0 && r != -EINVAL) {
+		g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(-r),
+			    "cannot unmount %s: %s", shown,
+			    said ? said : reason_text(-r));
+		return false;
+	}
+	if (!lazy && pidfd >= 0 && !wait_for_end(pidfd, pid)) {
+		g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_FAILED,
+			    "unmounted %s, but its daemon (pid %d) has not "
+			    "ended in %d s",
+			    shown, (int)pid, END_MS / 1000);
+		return false;
+	}
+	return true;
+}

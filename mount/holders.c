@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: MIT
+/*
+ * For thousands of processes the readlink(2) of each link is most of the cost.
+ * Only a link that leads to a path at or below the directory is looked at
+ * closer, so that processes on other, perhaps hung, file systems cost nothing
+ * and hang nothing.
+ *
+ * A link's path is that of its own mount: one to the directory that is covered
+ * reads the same as one to the mount that covers it. The mount's number tells
+ * them apart. It is in /proc/PID/fdinfo for descriptors; for the other links an
+ * O_PATH descriptor is made, which asks no file system, and its own number is
+ * read. Mappings have the number of the device alone.
+ */
+#include "mount/holders.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mount/fd.h"
+#include "mount/report.h"
+
+typedef struct {
+	const MountTable *table;
+	const MountEntry *mount;
+	HoldersWhich which;
+	char name_space[64]; /* of mounts: ours */
+} Search;
+
+static void holder_free(void *data)
+{
+	Holder *holder = data;
+
+	g_free(holder->name);
+	g_free(holder->path);
+	g_free(holder);
+}
+
+/* Read the link @name in @dirfd. False when that is not allowed, when the
+   process has ended, or when it is longer than any path of a mount. */
+static bool read_link(int dirfd, const char *name, char *buffer, size_t size)
+{
+	ssize_t n = readlinkat(dirfd, name, buffer, size - 1);
+
+	if (n < 0 || (size_t)n >= size - 1)
+		return false;
+	buffer[n] = '\0';
+	return true;
+}
+
+static bool is_wanted(const Search *search, int mount_id)
+{
+	bool through;
+
+	if (mount_id < 0)
+		return false;
+	through = mount_table_is_within(search->table, mount_id,
+					search->mount->id);
+	return through == (search->which == HOLDERS_OF_MOUNT);
+}
+
+/* cwd, root, exe */
+static bool holds_by_link(const Search *search, int proc, const char *name,
+			  char **path_out)
+{
+	char path[PATH_MAX];
+	auto_fd fd = -1;
+
+	if (!read_link(proc, name, path, sizeof(path)) ||
+	    !path_is_within(path, search->mount->point))
+		return false;
+	fd = openat(proc, name, O_PATH | O_CLOEXEC);
+	if (fd < 0 || !is_wanted(search, mountpoint_get_id(fd)))
+		return false;
+	*path_out = g_strdup(path);
+	return true;
+}
+
+static int read_fdinfo_mount(int proc, const char *number)
+{
+	g_autofree char *name = g_strconcat("fdinfo/", number, NULL);
+	char text[1024];
+	auto_fd fd = -1;
+	ssize_t n;
+
+	fd = openat(proc, name, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	n = read(fd, text, sizeof(text) - 1);
+	if (n < 0)
+		return -errno;
+	text[n] = '\0';
+	return mountpoint_parse_id(text);
+}
+
+static bool holds_by_descriptor(const Search *search, int proc, char **path_out)
+{
+	int fd = openat(proc, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct dirent *entry;
+	bool found = false;
+	DIR *dir;
+
+	if (fd < 0)
+		return false;
+	dir = fdopendir(fd);
+	if (!dir) {
+		close(fd);
+		return false;
+	}
+	while (!found && (entry = readdir(dir))) {
+		char path[PATH_MAX];
+
+		if (!read_link(fd, entry->d_name, path, sizeof(path)) ||
+		    !path_is_within(path, search->mount->point))
+			continue;
+		if (is_wanted(search, read_fdinfo_mount(proc, entry->d_name))) {
+			*path_out = g_strdup(path);
+			found = true;
+		}
+	}
+	closedir(dir);
+	return found;
+}
+
+/* "start-end perms offset major:minor inode path" */
+static bool holds_by_mapping(const Search *search, int proc, char **path_out)
+{
+	int fd = openat(proc, "maps", O_RDONLY | O_CLOEXEC);
+	g_autofree char *line = NULL;
+	size_t size = 0;
+	bool found = false;
+	FILE *maps;
+
+	if (fd < 0)
+		return false;
+	maps = fdopen(fd, "r");
+	if (!maps) {
+		close(fd);
+		return false;
+	}
+	while (!found && getline(&line, &size, maps) > 0) {
+		unsigned int major_number, minor_number;
+		bool through;
+		char *path = strchr(line, '/');
+
+		if (!path || sscanf(line, "%*s %*s %*s %x:%x", &major_number,
+				    &minor_number) != 2)
+			continue;
+		path[strcspn(path, "\n")] = '\0';
+		mountpoint_unescape(path);
+		if (!path_is_within(path, search->mount->point))
+			continue;
+		through = major_number == search->mount->major &&
+			  minor_number == search->mount->minor;
+		if (through == (search->which == HOLDERS_OF_MOUNT)) {
+			*path_out = g_strdup(path);
+			found = true;
+		}
+	}
+	fclose(maps);
+	return found;
+}
+
+static char *dup_program_name(int proc)
+{
+	char name[64];
+	auto_fd fd = openat(proc, "comm", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, name, sizeof(name) - 1);
+
+	if (n <= 0)
+		return g_strdup("?");
+	name[n] = '\0';
+	name[strcspn(name, "\n")] = '\0';
+	/* A process chooses its own name; a terminal is not to obey it. */
+	for (char *c = name; *c; c++) {
+		if (!g_ascii_isprint(*c))
+			*c = '?';
+	}
+	return g_strdup(name);
+}
+
+static Holder *look_at(const Search *search, int proc, pid_t pid)
+{
+	g_autofree char *path = NULL;
+	char name_space[64];
+	HolderKind kind;
+	Holder *holder;
+
+	/* Not allowed to look, or another view of what a path means. */
+	if (!read_link(proc, "ns/mnt", name_space, sizeof(name_space)) ||
+	    strcmp(name_space, search->name_space) != 0)
+		return NULL;
+
+	if (holds_by_link(search, proc, "cwd", &path))
+		kind = HOLDER_CWD;
+	else if (holds_by_link(search, proc, "root", &path))
+		kind = HOLDER_ROOT;
+	else if (holds_by_link(search, proc, "exe", &path))
+		kind = HOLDER_EXE;
+	else if (holds_by_descriptor(search, proc, &path))
+		kind = HOLDER_FILE;
+	else if (holds_by_mapping(search, proc, &path))
+		kind = HOLDER_MAPPING;
+	else
+		return NULL;
+
+	holder = g_new0(Holder, 1);
+	holder->pid = pid;
+	holder->name = dup_program_name(proc);
+	holder->kind = kind;
+	holder->path = g_strdup(path_relative_to(path, search->mount->point));
+	return holder;
+}
+
+static int compare_pids(const void *a, const void *b)
+{
+	const Holder *const *left = a;
+	const Holder *const *right = b;
+
+	return ((*left)->pid > (*right)->pid) - ((*left)->pid < (*right)->pid);
+}
+
+GPtrArray *holders_find(const MountTable *table, const MountEntry *mount,
+			HoldersWhich which, pid_t not_pid)
+{
+	GPtrArray *holders = g_ptr_array_new_with_free_func(holder_free);
+	Search search = {.table = table, .mount = mount, .which = which};
+	DIR *proc = opendir("/proc");
+	struct dirent *entry;
+
+	if (!proc)
+		return holders;
+	if (!read_link(dirfd(proc), "self/ns/mnt", search.name_space,
+		       sizeof(search.name_space))) {
+		closedir(proc);
+		return holders;
+	}
+	while ((entry = readdir(proc))) {
+		pid_t pid = atoi(entry->d_name);
+		auto_fd fd = -1;
+		Holder *holder;
+
+		if (pid <= 0 || pid == getpid() || pid == not_pid)
+			continue;
+		fd = openat(dirfd(proc), entry->d_name,
+			    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		holder = fd < 0 ? NULL : look_at(&search, fd, pid);
+		if (holder)
+			g_ptr_array_add(holders, holder);
+	}
+	closedir(proc);
+	g_ptr_array_sort(holders, compare_pids);
+	return holders;
+}
+
+char *holder_dup_text(const Holder *holder)
+{
+	static const char *const names[] = {
+		[HOLDER_CWD] = "working directory",
+		[HOLDER_ROOT] = "root directory",
+		[HOLDER_EXE] = "program",
+		[HOLDER_FILE] = "open file",
+		[HOLDER_MAPPING] = "mapped file",
+	};
+	g_autofree char *path = dup_shown_path(holder->path);
+
+	return g_strdup_printf("%s %s", names[holder->kind], path);
+}
+
+char *holders_dup_summary(const GPtrArray *holders)
+{
+	const guint shown_max = 5;
+	GString *text = g_string_new(NULL);
+
+	for (guint i = 0; i < holders->len && i < shown_max; i++) {
+		const Holder *holder = g_ptr_array_index(holders, i);
+
+		g_string_append_printf(text, "%s%s pid %d", i ? ", " : "",
+				       holder->name, (int)holder->pid);
+	}
+	if (holders->len > shown_max)
+		g_string_append_printf(text, " and %u more",
+				       holders->len - shown_max);
+	return g_string_free(text, FALSE);
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which processes hold a directory tree: stand in it, run from it, have files
+ * of it open or mapped. Found in /proc, as far as the caller may look there.
+ *
+ * Two questions: who holds the mount (and keeps it busy), and who still holds
+ * the directory below it (and changes it without us: promise 10). Both are
+ * decided by the number of the mount behind a descriptor, so that no file
+ * system is asked anything. Processes in other mount name spaces are not seen.
+ *
+ * For the main thread of a command.
+ */
+#ifndef MOUNT_HOLDERS_H
+#define MOUNT_HOLDERS_H
+
+#include <sys/types.h>
+
+#include <glib.h>
+
+#include "mount/mountpoint.h"
+
+typedef enum {
+	HOLDER_CWD,
+	HOLDER_ROOT,
+	HOLDER_EXE,
+	HOLDER_FILE,
+	HOLDER_MAPPING,
+} HolderKind;
+
+typedef struct {
+	pid_t pid;
+	char *name; /* owned; of the program */
+	/* What it holds, the first in the order of the kinds. */
+	HolderKind kind;
+	char *path; /* owned; relative to the directory, "." for itself */
+} Holder;
+
+typedef enum {
+	/* Through the mount, or through one that is mounted in it. */
+	HOLDERS_OF_MOUNT,
+	/* Names below the mount's place that do not go through it. */
+	HOLDERS_BESIDE_MOUNT,
+} HoldersWhich;
+
+/*
+ * The processes that hold what is at or below the place of @mount, which is an
+ * entry of @table; without the caller itself and @not_pid (0: none). Returns
+ * Holders in the order of their pids; caller frees with g_ptr_array_unref().
+ */
+GPtrArray *holders_find(const MountTable *table, const MountEntry *mount,
+			HoldersWhich which, pid_t not_pid);
+
+/* "working directory sub/", "open file a.txt" and so on. Caller frees. */
+char *holder_dup_text(const Holder *holder);
+
+/* "NAME pid 123, NAME pid 124 and 7 more", for one line. Caller frees. */
+char *holders_dup_summary(const GPtrArray *holders);
+
+#endif /* MOUNT_HOLDERS_H */

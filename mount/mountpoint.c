@@ -1,0 +1,372 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The kernel's table of mounts, read and understood here rather than by
+ * libmount: what is needed is a page of code, and a dependency less.
+ *
+ * Which mount a path lies in follows the kernel's own walk: from the mount at
+ * the root, a path enters the first mount point it meets, and there the mount
+ * that was put on that one, until none is met. So a mount below a directory
+ * that was covered later is not found, as no path leads to it.
+ */
+#include "mount/mountpoint.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+
+#include "mount/fd.h"
+#include "mount/report.h"
+
+struct MountTable {
+	GPtrArray *entries; /* of MountEntry, owned */
+};
+
+static void mount_entry_free(void *data)
+{
+	MountEntry *entry = data;
+
+	g_free(entry->point);
+	g_free(entry->type);
+	g_free(entry->source);
+	g_free(entry->options);
+	g_free(entry);
+}
+
+static bool is_octal(char c)
+{
+	return c >= '0' && c <= '7';
+}
+
+void mountpoint_unescape(char *text)
+{
+	char *to = text;
+
+	for (const char *from = text; *from; to++) {
+		if (from[0] == '\\' && from[1] >= '0' && from[1] <= '3' &&
+		    is_octal(from[2]) && is_octal(from[3])) {
+			*to = (char)((from[1] - '0') << 6 |
+				     (from[2] - '0') << 3 | (from[3] - '0'));
+			from += 4;
+		} else {
+			*to = *from++;
+		}
+	}
+	*to = '\0';
+}
+
+static char *dup_unescaped(const char *text)
+{
+	char *copy = g_strdup(text);
+
+	mountpoint_unescape(copy);
+	return copy;
+}
+
+/* "36 35 98:0 /root /point options [tag...] - type source options" */
+static MountEntry *parse_line(const char *line)
+{
+	g_auto(GStrv) fields = g_strsplit(line, " ", -1);
+	unsigned int count = g_strv_length(fields);
+	unsigned int dash = 6;
+	MountEntry *entry;
+	int id, parent_id;
+	unsigned int major_number, minor_number;
+
+	while (dash < count && strcmp(fields[dash], "-") != 0)
+		dash++;
+	/* The source may be an empty string, so that it is there. */
+	if (dash + 2 >= count)
+		return NULL;
+	if (sscanf(fields[0], "%d", &id) != 1 ||
+	    sscanf(fields[1], "%d", &parent_id) != 1 ||
+	    sscanf(fields[2], "%u:%u", &major_number, &minor_number) != 2)
+		return NULL;
+
+	entry = g_new0(MountEntry, 1);
+	entry->id = id;
+	entry->parent_id = parent_id;
+	entry->major = major_number;
+	entry->minor = minor_number;
+	entry->point = dup_unescaped(fields[4]);
+	entry->options = dup_unescaped(fields[5]);
+	entry->type = dup_unescaped(fields[dash + 1]);
+	entry->source = dup_unescaped(fields[dash + 2]);
+	return entry;
+}
+
+MountTable *mount_table_parse(const char *text)
+{
+	MountTable *table = g_new0(MountTable, 1);
+	g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+
+	table->entries = g_ptr_array_new_with_free_func(mount_entry_free);
+	for (char **line = lines; *line; line++) {
+		MountEntry *entry = parse_line(*line);
+
+		if (entry)
+			g_ptr_array_add(table->entries, entry);
+	}
+	return table;
+}
+
+MountTable *mount_table_read(GError **error)
+{
+	g_autofree char *text = NULL;
+
+	if (!g_file_get_contents("/proc/self/mountinfo", &text, NULL, error))
+		return NULL;
+	return mount_table_parse(text);
+}
+
+void mount_table_free(MountTable *table)
+{
+	if (!table)
+		return;
+	g_ptr_array_unref(table->entries);
+	g_free(table);
+}
+
+size_t mount_table_get_count(const MountTable *table)
+{
+	return table->entries->len;
+}
+
+const MountEntry *mount_table_get(const MountTable *table, size_t index)
+{
+	return g_ptr_array_index(table->entries, index);
+}
+
+const MountEntry *mount_table_find_id(const MountTable *table, int id)
+{
+	for (size_t i = 0; i < table->entries->len; i++) {
+		const MountEntry *entry = mount_table_get(table, i);
+
+		if (entry->id == id)
+			return entry;
+	}
+	return NULL;
+}
+
+/*
+ * Is @entry mounted directly on @parent? NULL stands for what is outside of the
+ * table: the mount at the root has a parent there, and in a chroot the mounts
+ * that can be reached may all have one.
+ */
+static bool is_child(const MountTable *table, const MountEntry *entry,
+		     const MountEntry *parent)
+{
+	if (parent)
+		return entry->parent_id == parent->id && entry != parent;
+	return entry->parent_id == entry->id ||
+	       !mount_table_find_id(table, entry->parent_id);
+}
+
+const MountEntry *mount_table_find_path(const MountTable *table,
+					const char *path)
+{
+	const MountEntry *at = NULL;
+
+	/* Each turn goes one mount deeper; the count stops a table that is a
+	   circle, which the kernel does not make but a test may. */
+	for (size_t turn = 0; turn <= table->entries->len; turn++) {
+		const MountEntry *next = NULL;
+
+		for (size_t i = 0; i < table->entries->len; i++) {
+			const MountEntry *entry = mount_table_get(table, i);
+
+			if (!is_child(table, entry, at) ||
+			    !path_is_within(path, entry->point))
+				continue;
+			if (!next ||
+			    strlen(entry->point) <= strlen(next->point))
+				next = entry;
+		}
+		if (!next)
+			break;
+		at = next;
+	}
+	return at;
+}
+
+bool mount_table_is_visible(const MountTable *table, const MountEntry *entry)
+{
+	return mount_table_find_path(table, entry->point) == entry;
+}
+
+bool mount_table_is_within(const MountTable *table, int id, int ancestor_id)
+{
+	for (size_t turn = 0; turn <= table->entries->len; turn++) {
+		const MountEntry *entry;
+
+		if (id == ancestor_id)
+			return true;
+		entry = mount_table_find_id(table, id);
+		if (!entry)
+			return false;
+		id = entry->parent_id;
+	}
+	return false;
+}
+
+bool mount_entry_is_sincefs(const MountEntry *entry)
+{
+	return entry && strcmp(entry->type, MOUNT_TYPE) == 0;
+}
+
+bool path_is_within(const char *path, const char *directory)
+{
+	size_t length = strlen(directory);
+
+	if (strcmp(directory, "/") == 0)
+		return path[0] == '/';
+	return strncmp(path, directory, length) == 0 &&
+	       (path[length] == '/' || path[length] == '\0');
+}
+
+const char *path_relative_to(const char *path, const char *directory)
+{
+	path += strlen(directory);
+	while (*path == '/')
+		path++;
+	return *path ? path : ".";
+}
+
+/* Errors that say that the name is not there, and not that somebody who should
+   have answered did not. */
+static bool is_missing(int error)
+{
+	return error == ENOENT || error == ENOTDIR || error == ELOOP ||
+	       error == ENAMETOOLONG || error == ENOMEM || error == EINVAL;
+}
+
+char *mountpoint_resolve(const char *path, GError **error)
+{
+	g_autofree char *front = NULL;
+	g_autofree char *rest = NULL;
+
+	/* An absolute path to begin with, since its front is what remains;
+	   getcwd(3) asks the kernel alone. */
+	if (g_path_is_absolute(path)) {
+		front = g_strdup(path);
+	} else {
+		g_autofree char *cwd = g_get_current_dir();
+
+		front = *path ? g_build_filename(cwd, path, NULL)
+			      : g_strdup("");
+	}
+
+	/*
+	 * realpath(3) uses readlink(2), which the kernel answers by itself for
+	 * the root of a mount, dead or not. What it can not walk through is cut
+	 * off from the end, as far as it is nothing but names.
+	 */
+	for (;;) {
+		g_autofree char *real = realpath(front, NULL);
+		int reason = errno;
+		char *slash;
+
+		if (real)
+			return rest ? g_build_filename(real, rest, NULL)
+				    : g_steal_pointer(&real);
+
+		slash = strrchr(front, '/');
+		while (slash && slash > front && slash[1] == '\0') {
+			*slash = '\0';
+			slash = strrchr(front, '/');
+		}
+		if (is_missing(reason) || !slash || slash == front ||
+		    strcmp(slash + 1, "..") == 0) {
+			g_set_error_literal(error, G_FILE_ERROR,
+					    g_file_error_from_errno(reason),
+					    reason_text(reason));
+			return NULL;
+		}
+		if (strcmp(slash + 1, ".") != 0) {
+			char *longer =
+				rest ? g_build_filename(slash + 1, rest, NULL)
+				     : g_strdup(slash + 1);
+
+			g_free(rest);
+			rest = longer;
+		}
+		*slash = '\0';
+	}
+}
+
+int mountpoint_parse_id(const char *fdinfo)
+{
+	const char *line = fdinfo;
+
+	while (line) {
+		int id;
+
+		if (sscanf(line, "mnt_id: %d", &id) == 1)
+			return id;
+		line = strchr(line, '\n');
+		if (line)
+			line++;
+	}
+	return -ENOENT;
+}
+
+int mountpoint_get_id(int fd)
+{
+	char path[64];
+	char text[1024];
+	auto_fd info = -1;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	info = open(path, O_RDONLY | O_CLOEXEC);
+	if (info < 0)
+		return -errno;
+	n = read(info, text, sizeof(text) - 1);
+	if (n < 0)
+		return -errno;
+	text[n] = '\0';
+	return mountpoint_parse_id(text);
+}
+
+/* Have fusermount3, which is allowed to, unmount for us. */
+static int unmount_by_helper(const char *path, bool lazy, char **message_out)
+{
+	const char *argv[] = {"fusermount3",      "-u",
+			      lazy ? "-z" : "--", lazy ? "--" : path,
+			      lazy ? path : NULL, NULL};
+	g_auto(GStrv) environment = g_get_environ();
+	g_autoptr(GError) error = NULL;
+	g_autofree char *said = NULL;
+	int status;
+
+	/* What it says is read below. */
+	environment = g_environ_setenv(environment, "LC_ALL", "C", TRUE);
+	if (!g_spawn_sync("/", (char **)argv, environment,
+			  G_SPAWN_SEARCH_PATH | G_SPAWN_STDOUT_TO_DEV_NULL,
+			  NULL, NULL, NULL, &said, &status, &error)) {
+		if (message_out)
+			*message_out = g_strdup(error->message);
+		return -ENOENT;
+	}
+	if (status == 0)
+		return 0;
+	if (strstr(said, "Device or resource busy"))
+		return -EBUSY;
+	if (message_out)
+		*message_out = g_strdup(g_strstrip(said));
+	return -EPERM;
+}
+
+int mountpoint_unmount(const char *path, bool lazy, char **message_out)
+{
+	int flags = UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0);
+
+	if (umount2(path, flags) == 0)
+		return 0;
+	if (errno != EPERM)
+		return -errno;
+	return unmount_by_helper(path, lazy, message_out);
+}
