@@ -14,6 +14,9 @@
 #include "fs/notifier.h"
 #include "fs/ops.h"
 
+/* What one copy_file_range(2) does at most. */
+#define COPY_MAX ((size_t)1 << 30)
+
 /* Answers up to this size are read on the stack. */
 #define SMALL_READ 16384
 
@@ -273,6 +276,9 @@ void op_copy_file_range(fuse_req_t req, fuse_ino_t in_id, off_t in_offset,
 
 	(void)in_fi;
 	(void)out_fi;
+	/* The answer's count has 32 bits; a shorter copy is allowed. */
+	if (length > COPY_MAX)
+		length = COPY_MAX;
 	r = locate_open(fs, in_id, DESCRIPTOR_READ, &in);
 	if (r == 0)
 		r = locate_open(fs, out_id, DESCRIPTOR_WRITE, &out);
