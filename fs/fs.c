@@ -329,7 +329,6 @@ static int unmount_by_helper(const char *mountpoint, bool lazy)
 			      (char *)mountpoint, NULL};
 	char *const detach[] = {"fusermount3",      "-u", "-q", "-z", "--",
 				(char *)mountpoint, NULL};
-	extern char **environ;
 	int status;
 	pid_t pid;
 	int r = posix_spawnp(&pid, "fusermount3", NULL, NULL,
