@@ -10,9 +10,9 @@
  *
  * Clocks are even: each stamp that needs a new one adds 2. An odd clock is the
  * token of an intermediate page (the clock of the last record examined, plus
- * 1); its original question is not known any more, so flags for an odd token
- * are those for any token from the floor on: every kind that ever happened, and
- * NEW only for a name that did not exist at any of them. See dirty-set.c.
+ * 1). If the question it belongs to is not known any more, flags for it are
+ * those for any question: every kind that ever happened, and NEW only for a
+ * name that did not exist at any token up to it. See history.c.
  *
  * "Told" is the largest clock that any reply has contained. A name whose last
  * stamp is newer than told has not been seen by anybody: stamping it again adds
@@ -30,16 +30,11 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "core/history.h"
 #include "core/name-tree.h"
 #include <sincefs/protocol.h>
 
 typedef struct DirtySet DirtySet;
-
-/* Who changes: the process (0: unknown) and its user (UINT32_MAX: unknown). */
-typedef struct {
-	uint32_t pid;
-	uint32_t uid;
-} Writer;
 
 /* One remembered change, as seen from the token that was asked about. */
 typedef struct {
@@ -90,14 +85,27 @@ void dirty_set_lose_locked(DirtySet *set);
 
 /*
  * Up to @n records with a clock above @after, oldest first, with flags as seen
- * from the token @since (<= @after; both above or at the floor). Examines no
- * more than @examine slots. Returns how many were written; *@reached_out is the
- * clock up to which nothing is left out: the set's clock when the end was
- * reached. Advances told to *@reached_out.
+ * from the token @since (<= @after). Looks at no more than @examine slots, of
+ * which some may be empty, and adds how many it were to *@examined. Returns how
+ * many records were written; *@reached_out is the clock up to which nothing is
+ * left out: the set's clock when the end was reached.
+ *
+ * Tells nothing by itself: what of it goes into a reply has to be told before
+ * the lock is dropped, or a change of it that comes next is missed.
  */
 size_t dirty_set_collect_locked(DirtySet *set, uint64_t since, uint64_t after,
 				DirtyRecord *records, size_t n, size_t examine,
-				uint64_t *reached_out);
+				size_t *examined, uint64_t *reached_out);
+
+/* All records up to @clock are in a reply, or are none of its business. */
+void dirty_set_tell_upto_locked(DirtySet *set, uint64_t clock);
+
+/*
+ * The same at the end of a page that more will follow, in answer to the token
+ * @since: returns the clock of the token that the page carries.
+ */
+uint64_t dirty_set_tell_page_locked(DirtySet *set, uint64_t since,
+				    uint64_t clock);
 
 /*
  * May a token with this clock be answered by a list? 0, or the
