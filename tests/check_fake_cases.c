@@ -28,6 +28,7 @@ static char *check_token(const FakeCase *fake_case, DirtySet *set,
 	DirtyRecord found[RECORDS_MAX];
 	FakeRecord records[RECORDS_MAX];
 	char paths[RECORDS_MAX][PATH_MAX_HERE];
+	size_t examined = 0;
 	uint64_t reached;
 
 	dirty_set_lock(set);
@@ -35,8 +36,9 @@ static char *check_token(const FakeCase *fake_case, DirtySet *set,
 		dirty_set_unlock(set);
 		return g_strdup_printf("token %u is refused", token);
 	}
-	size_t n = dirty_set_collect_locked(set, clock, clock, found,
-					    RECORDS_MAX, 4096, &reached);
+	size_t n =
+		dirty_set_collect_locked(set, clock, clock, found, RECORDS_MAX,
+					 4096, &examined, &reached);
 
 	for (size_t i = 0; i < n; i++) {
 		name_node_get_path(found[i].node, root, paths[i],
