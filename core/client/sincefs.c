@@ -51,6 +51,7 @@ typedef int sincefs_ask_fn(void *data, struct sincefs_page *page);
 #define INTERNAL static
 #endif
 
+/* As in configure.ac, which a project that vendors this file does not have. */
 #define LIBRARY_VERSION "0.1.0"
 
 /* How long to rest when poll(2) has nothing more to wait for. */
