@@ -389,8 +389,11 @@ void fs_free(Fs *fs)
 	/* Frees poll handles, which belong to the session. */
 	inode_table_free(fs->table);
 	descriptors_close(descriptors_take_done_locked(&fs->cache));
-	if (fs->session != NULL)
+	if (fs->session != NULL) {
+		/* Finds the connection gone and frees what mounting took. */
+		fuse_session_unmount(fs->session);
 		fuse_session_destroy(fs->session);
+	}
 	requests_clear(&fs->requests);
 	notifier_clear(&fs->notifier);
 	barrier_clear(&fs->barrier);
