@@ -332,32 +332,36 @@ bool name_node_is_below(const NameNode *node, const NameNode *ancestor)
 	return node == ancestor;
 }
 
+size_t name_node_get_path_length(const NameNode *node, const NameNode *base)
+{
+	if (node == base || node->parent == NULL)
+		return 1;
+	if (node->path_length == PATH_ENDLESS)
+		return SIZE_MAX;
+	if (base == NULL || base->parent == NULL)
+		return node->path_length;
+	return node->path_length - base->path_length - 1;
+}
+
 size_t name_node_get_path(const NameNode *node, const NameNode *base,
 			  char *buffer, size_t size)
 {
-	size_t length;
+	size_t length = name_node_get_path_length(node, base);
 	char *end;
 
-	if (node == base) {
-		if (size < 2)
-			return 0;
+	if (length >= size)
+		return 0;
+	if (node == base || node->parent == NULL) {
 		memcpy(buffer, ".", 2);
 		return 1;
 	}
-	if (node->path_length == PATH_ENDLESS)
-		return 0;
-	length = node->path_length - base->path_length;
-	if (base->parent != NULL)
-		length--; /* the slash behind the base */
-	if (length + 1 > size)
-		return 0;
 	end = buffer + length;
 	*end = '\0';
 	for (;;) {
 		end -= node->length;
 		memcpy(end, node->name, node->length);
 		node = node->parent;
-		if (node == base)
+		if (node == base || node->parent == NULL)
 			return length;
 		*--end = '/';
 	}

@@ -55,13 +55,15 @@ uint32_t name_node_get_tree_id(const NameNode *node);
 bool name_node_is_below(const NameNode *node, const NameNode *ancestor);
 
 /*
- * Write the path of @node relative to @base (an ancestor or the node itself)
- * into @buffer, NUL-terminated; "." when they are the same. Returns its length
- * without the NUL, or 0 when @size is too small (then nothing useful is in the
- * buffer).
+ * Write the path of @node relative to @base (an ancestor or the node itself;
+ * NULL for the root of its tree) into @buffer, NUL-terminated; "." when they
+ * are the same. Returns its length without the NUL, or 0 when @size is too
+ * small (then nothing useful is in the buffer).
  */
 size_t name_node_get_path(const NameNode *node, const NameNode *base,
 			  char *buffer, size_t size);
+/* How long that path is, in no time; SIZE_MAX when it is beyond all sense. */
+size_t name_node_get_path_length(const NameNode *node, const NameNode *base);
 
 /* What the dirty set hangs on a node. Only dirty-set.c calls these. */
 void *name_node_get_entry(const NameNode *node);

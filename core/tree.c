@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The trees, in an array by number. Adding one takes the set's lock inside this
+ * one, for the root's node; nothing takes them the other way round.
+ */
+#include "core/tree.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct {
+	char *root; /* owned */
+	uint32_t flags;
+	NameNode *node; /* borrowed from the set */
+} Tree;
+
+struct TreeList {
+	DirtySet *set; /* borrowed */
+
+	pthread_mutex_t lock; /* guards all that follows */
+	Tree *trees;          /* owned; number i is trees[i - 1] */
+	uint32_t count;
+};
+
+TreeList *tree_list_new(DirtySet *set)
+{
+	TreeList *trees = calloc(1, sizeof *trees);
+
+	if (trees == NULL)
+		return NULL;
+	trees->set = set;
+	pthread_mutex_init(&trees->lock, NULL);
+	return trees;
+}
+
+void tree_list_free(TreeList *trees)
+{
+	if (trees == NULL)
+		return;
+	for (uint32_t i = 0; i < trees->count; i++)
+		free(trees->trees[i].root);
+	free(trees->trees);
+	pthread_mutex_destroy(&trees->lock);
+	free(trees);
+}
+
+static uint32_t add_locked(TreeList *trees, const char *root, uint32_t flags)
+{
+	uint32_t id = trees->count + 1;
+	Tree *larger = realloc(trees->trees, id * sizeof *larger);
+	Tree *tree;
+
+	if (larger == NULL)
+		return 0;
+	trees->trees = larger;
+	tree = &larger[id - 1];
+	tree->flags = flags;
+	tree->root = strdup(root);
+	if (tree->root == NULL)
+		return 0;
+	dirty_set_lock(trees->set);
+	tree->node = name_tree_add_root(dirty_set_get_names(trees->set), id);
+	dirty_set_unlock(trees->set);
+	if (tree->node == NULL) {
+		free(tree->root);
+		return 0;
+	}
+	trees->count = id;
+	return id;
+}
+
+uint32_t tree_list_add(TreeList *trees, const char *root, uint32_t flags)
+{
+	uint32_t id;
+
+	pthread_mutex_lock(&trees->lock);
+	id = add_locked(trees, root, flags);
+	pthread_mutex_unlock(&trees->lock);
+	return id;
+}
+
+uint32_t tree_list_get_count(TreeList *trees)
+{
+	uint32_t count;
+
+	pthread_mutex_lock(&trees->lock);
+	count = trees->count;
+	pthread_mutex_unlock(&trees->lock);
+	return count;
+}
+
+NameNode *tree_list_get_root_node(TreeList *trees, uint32_t id)
+{
+	NameNode *node = NULL;
+
+	pthread_mutex_lock(&trees->lock);
+	if (id >= 1 && id <= trees->count)
+		node = trees->trees[id - 1].node;
+	pthread_mutex_unlock(&trees->lock);
+	return node;
+}
+
+int tree_list_describe(TreeList *trees, uint32_t id,
+		       struct sincefs_tree *tree_out)
+{
+	const Tree *tree;
+	size_t length;
+
+	pthread_mutex_lock(&trees->lock);
+	if (id < 1 || id > trees->count) {
+		pthread_mutex_unlock(&trees->lock);
+		return -ENOENT;
+	}
+	tree = &trees->trees[id - 1];
+	memset(tree_out, 0, sizeof *tree_out);
+	tree_out->id = id;
+	tree_out->flags = tree->flags;
+	length = strnlen(tree->root, SINCEFS_ROOT_SIZE - 1);
+	memcpy(tree_out->root, tree->root, length);
+	pthread_mutex_unlock(&trees->lock);
+	return 0;
+}
