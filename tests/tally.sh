@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# tally.sh BUILDDIR: what the last "make check" in BUILDDIR came to. Prints the
-# cases of the unit tests, one line a program, the totals of automake's harness,
-# and last a line "N passed, N failed", with ", N skipped" when some were. Exits
-# 1 unless at least one test passed and none failed.
+# tally.sh BUILDDIR: what the last "make check" in BUILDDIR came to. Prints how
+# many cases the unit tests have, the totals of automake's harness, and last a
+# line "N passed, N failed", with ", N skipped" when some were. Exits 1 unless at
+# least one test passed and none failed.
 set -eu
 
 builddir=${1:?usage: tally.sh BUILDDIR}
@@ -17,11 +17,18 @@ if [ ! -e "$suite" ]; then
 fi
 
 # libcheck's line is "100%: Checks: 12, Failures: 0, Errors: 0".
-for log in "$builddir"/tests/check_*.log; do
-	[ -e "$log" ] || continue
-	name=${log##*/}
-	sed -n "s/^[0-9]*%: Checks: /${name%.log}: cases /p" "$log"
-done
+cat "$builddir"/tests/check_*.log /dev/null 2>/dev/null |
+	awk -F '[:,]' '
+		/^[0-9]+%: Checks: / {
+			cases += $3
+			failures += $5
+			errors += $7
+			programs++
+		}
+		END {
+			printf "unit tests: %d cases in %d programs, ", cases, programs
+			printf "%d failures, %d errors\n", failures, errors
+		}'
 
 # The harness's log begins with a line for each result, "# PASS:  3"; the logs of
 # what failed follow.
