@@ -20,6 +20,8 @@ int streams_steal(Streams *streams, uint64_t id, off_t position)
 {
 	int fd = -1;
 
+	if (id == 0)
+		return -1; /* what a free place says */
 	pthread_mutex_lock(&streams->lock);
 	for (int i = 0; i < STREAMS_MAX; i++) {
 		Stream *stream = &streams->kept[i];
