@@ -10,7 +10,7 @@
  *
  * Immutable after new: any thread, no lock. Patterns come from the command
  * line, names from the disk: neither may make matching slow beyond the product
- * of their lengths.
+ * of their lengths, for each directory above.
  */
 #ifndef CORE_IGNORE_H
 #define CORE_IGNORE_H
