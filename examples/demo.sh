@@ -88,6 +88,23 @@ git_in() {
 
 wrong=0
 
+# Git's own files come last, as a number.
+show() {
+	sed '/^.  "*\.git\//d' "$work/answer" >"$work/lines"
+	sed "${shown}q" "$work/lines"
+	lines=$(wc -l <"$work/lines")
+	all=$(wc -l <"$work/answer")
+	if [ "$all" -eq 0 ]; then
+		echo "(nothing)"
+	fi
+	if [ "$lines" -gt "$shown" ]; then
+		echo "... and $((lines - shown)) more"
+	fi
+	if [ "$all" -gt "$lines" ]; then
+		echo "... and $((all - lines)) in .git"
+	fi
+}
+
 # step TITLE COMMAND...: run it, ask what changed, hold that against the truth.
 step() {
 	printf '\n-- %s\n' "$1"
@@ -97,13 +114,7 @@ step() {
 	timeout "$limit" "$SINCEFS" since "$project" "$token" >"$work/answer"
 	timeout "$limit" "$SINCEFS" since --json "$project" "$token" \
 		>"$work/answer.json"
-	sed "${shown}q" "$work/answer"
-	lines=$(wc -l <"$work/answer")
-	if [ "$lines" -eq 0 ]; then
-		echo "(nothing)"
-	elif [ "$lines" -gt "$shown" ]; then
-		echo "... and $((lines - shown)) more"
-	fi
+	show
 	truth snapshot "$project" "$work/after"
 	truth compare "$work/before" "$work/after" <"$work/answer.json" ||
 		wrong=$((wrong + 1))

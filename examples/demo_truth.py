@@ -130,15 +130,17 @@ def compare(before_file, after_file, answer):
         elif path not in changed:
             rewritten += 1
 
+    notes = []
     below = sum(path not in named for path in changed)
-    print(f"  truth: {len(changed)} paths differ; answer: {len(named)} names", end="")
     if below:
-        print(f", {below} below a renamed directory", end="")
+        notes.append(f"{below} paths below a renamed directory")
     if passing:
-        print(f", {passing} came and went", end="")
+        notes.append(f"{passing} names came and went")
     if rewritten:
-        print(f", {rewritten} written without a difference", end="")
-    print(": complete, nothing untouched" if not wrong else "")
+        notes.append(f"{rewritten} written without a difference")
+    print(f"  paths that differ: {len(changed)}; names in the answer: "
+          f"{len(named)}" + (f" ({', '.join(notes)})" if notes else "")
+          + (": right" if not wrong else ""))
     for line in wrong:
         print(f"  WRONG: {line}")
     return 1 if wrong else 0
