@@ -13,6 +13,7 @@
 #include <fuse_lowlevel.h>
 
 #include "fs/barrier.h"
+#include "fs/counters.h"
 #include "fs/descriptors.h"
 #include "fs/fs.h"
 #include "fs/inode-table.h"
@@ -22,11 +23,6 @@
 
 /* What the kernel may keep without asking: every change comes through us. */
 #define FOR_EVER 1e9
-
-typedef struct {
-	_Atomic uint64_t requests, lookups, reads, writes, directory_reads,
-		ioctls;
-} Counters;
 
 struct Fs {
 	struct fuse_session *session; /* owned */
@@ -48,7 +44,7 @@ struct Fs {
 	Barrier barrier;       /* likewise */
 	Notifier notifier;     /* likewise */
 	Requests requests;     /* likewise */
-	Counters counters;
+	Counters counters;     /* likewise */
 
 	_Atomic uint64_t features; /* SINCEFS_FEATURE_*, known after INIT */
 	_Atomic bool exit_early;   /* fs_free() was called */

@@ -97,6 +97,7 @@ static void op_init(void *data, struct fuse_conn_info *connection)
 	connection->max_background = BACKGROUND_MAX;
 	connection->congestion_threshold = BACKGROUND_MAX;
 	connection->time_gran = 1;
+	atomic_fetch_or(&fs->features, SINCEFS_FEATURE_STATS);
 	if (is_administrator())
 		atomic_fetch_or(&fs->features, SINCEFS_FEATURE_SYNC_EXACT);
 }
@@ -290,6 +291,7 @@ Fs *fs_new(FsConfig *config, GError **error)
 	fs->set = config->set;
 	fs->trees = config->trees;
 	fs->ignore = config->ignore;
+	counters_init(&fs->counters);
 	streams_init(&fs->streams);
 	barrier_init(&fs->barrier);
 	notifier_init(&fs->notifier);
@@ -398,28 +400,11 @@ void fs_free(Fs *fs)
 	notifier_clear(&fs->notifier);
 	barrier_clear(&fs->barrier);
 	streams_clear(&fs->streams);
+	counters_clear(&fs->counters);
 	if (fs->proc_fd >= 0)
 		close(fs->proc_fd);
 	if (fs->root_fd >= 0)
 		close(fs->root_fd);
 	g_free(fs->mountpoint);
 	g_free(fs);
-}
-
-void fs_get_stats(Fs *fs, FsStats *stats_out)
-{
-	const Counters *counters = &fs->counters;
-
-	*stats_out = (FsStats){
-		.requests = atomic_load(&counters->requests),
-		.lookups = atomic_load(&counters->lookups),
-		.reads = atomic_load(&counters->reads),
-		.writes = atomic_load(&counters->writes),
-		.directory_reads = atomic_load(&counters->directory_reads),
-		.ioctls = atomic_load(&counters->ioctls),
-	};
-	inode_table_lock(fs->table);
-	stats_out->inodes = inode_table_count_locked(fs->table);
-	stats_out->descriptors = fs->cache.open;
-	inode_table_unlock(fs->table);
 }

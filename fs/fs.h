@@ -43,18 +43,6 @@ typedef struct {
 	size_t max_descriptors;
 } FsConfig;
 
-/* Counters for status and tests, each exact by itself. */
-typedef struct {
-	uint64_t requests;        /* FUSE requests read */
-	uint64_t lookups;         /* of these LOOKUP */
-	uint64_t reads;           /* READ */
-	uint64_t writes;          /* WRITE */
-	uint64_t directory_reads; /* READDIR and READDIRPLUS */
-	uint64_t ioctls;          /* IOCTL */
-	uint64_t inodes;          /* known now */
-	uint64_t descriptors;     /* open now: cached and pinned */
-} FsStats;
-
 /* Mount. NULL with @error ("cannot mount over '/src': ...") when that fails. */
 Fs *fs_new(FsConfig *config, GError **error);
 
@@ -75,7 +63,5 @@ int fs_unmount(Fs *fs, bool lazy);
 /* Stop answering, whatever is in flight gets an error, free everything.
    Unmounts lazily if that has not happened. NULL is allowed. */
 void fs_free(Fs *fs);
-
-void fs_get_stats(Fs *fs, FsStats *stats_out);
 
 #endif /* FS_FS_H */

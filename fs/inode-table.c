@@ -518,6 +518,29 @@ void inode_table_path_locked(InodeTable *table, const Node *dir, size_t depth,
 	}
 }
 
+void inode_table_describe_locked(InodeTable *table, const Node *dir, char *text,
+				 size_t size)
+{
+	/* From the end, as one climbs. */
+	size_t at = size - 1;
+
+	text[at] = '\0';
+	if (inode_table_depth_locked(table, dir) == INODE_NO_PATH) {
+		text[0] = '\0';
+		return;
+	}
+	while (dir->index != INODE_ROOT_INDEX && dir->links->length < at) {
+		if (text[at] != '\0')
+			text[--at] = '/';
+		at -= dir->links->length;
+		memcpy(text + at, dir->links->name, dir->links->length);
+		dir = inode_table_at_locked(table, dir->links->parent);
+	}
+	if (text[at] == '\0')
+		text[--at] = '.';
+	memmove(text, text + at, size - at);
+}
+
 size_t inode_table_count_locked(const InodeTable *table)
 {
 	return table->count;

@@ -126,6 +126,11 @@ size_t inode_table_depth_locked(InodeTable *table, const Node *dir);
 void inode_table_path_locked(InodeTable *table, const Node *dir, size_t depth,
 			     const char **parts);
 
+/* The same as text, for people: "." for the root, cut in front when it does not
+   fit, "" without a path. */
+void inode_table_describe_locked(InodeTable *table, const Node *dir, char *text,
+				 size_t size);
+
 size_t inode_table_count_locked(const InodeTable *table);
 
 #endif /* FS_INODE_TABLE_H */

@@ -100,6 +100,7 @@ static void stamp_path_locked(Fs *fs, const Path *path, uint16_t flags,
 	if (path->cut)
 		flags = SINCEFS_CONTENT | SINCEFS_DIR | SINCEFS_SUBTREE;
 	dirty_set_stamp_locked(fs->set, node, flags, by);
+	counters_stamp(&fs->counters);
 	name_node_unref(names, node);
 }
 

@@ -93,6 +93,21 @@ static void undo_listing(Fs *fs, const Listing *listing)
 	}
 }
 
+/* A real file has the control file's name: nobody can see it, so it is said
+   where people look. */
+static void note_hidden(Fs *fs, uint64_t id)
+{
+	char path[SINCEFS_ROOT_SIZE] = "";
+	Node *dir;
+
+	inode_table_lock(fs->table);
+	dir = inode_table_get_locked(fs->table, id);
+	if (dir != NULL)
+		inode_table_describe_locked(fs->table, dir, path, sizeof(path));
+	inode_table_unlock(fs->table);
+	counters_hidden(&fs->counters, id, path);
+}
+
 /*
  * Fill the answer from @fd, which stands at @position. *@stands_out is where it
  * stands afterwards, -1 when the end was met.
@@ -122,8 +137,9 @@ static errint fill(Listing *listing, int fd, off_t position, off_t *stands_out)
 			const Entry *entry = (const Entry *)(entries + at);
 
 			at += entry->d_reclen;
-			if (!control_is_name(entry->d_name) &&
-			    add_entry(listing, entry) < 0) {
+			if (control_is_name(entry->d_name)) {
+				note_hidden(fs_of(listing->req), listing->id);
+			} else if (add_entry(listing, entry) < 0) {
 				/* The next piece begins with this one. */
 				if (lseek(fd, *stands_out, SEEK_SET) < 0)
 					*stands_out = -1;

@@ -174,6 +174,19 @@ static void answer_scan(fuse_req_t req, const void *in)
 		reply(req, -EOPNOTSUPP); /* this daemon scans no tree */
 }
 
+static void answer_stats(fuse_req_t req)
+{
+	Fs *fs = fs_of(req);
+	struct sincefs_stats stats;
+
+	counters_fill(&fs->counters, &stats);
+	inode_table_lock(fs->table);
+	stats.inodes = inode_table_count_locked(fs->table);
+	stats.descriptors = fs->cache.open;
+	inode_table_unlock(fs->table);
+	fuse_reply_ioctl(req, 0, &stats, sizeof(stats));
+}
+
 /* Only these are opened for it: opening a device may do something. */
 static bool has_file_flags(Fs *fs, uint64_t id)
 {
@@ -272,6 +285,7 @@ void op_ioctl(fuse_req_t req, fuse_ino_t id, unsigned cmd, void *arg,
 	case SINCEFS_IOC_TREE:
 	case SINCEFS_IOC_SCAN:
 	case SINCEFS_IOC_CLOCK:
+	case SINCEFS_IOC_STATS:
 		break;
 	case FS_IOC_GETFLAGS:
 	case FS_IOC_SETFLAGS:
@@ -302,6 +316,9 @@ void op_ioctl(fuse_req_t req, fuse_ino_t id, unsigned cmd, void *arg,
 		break;
 	case SINCEFS_IOC_CLOCK:
 		reply(req, -EOPNOTSUPP); /* this daemon keeps no clock page */
+		break;
+	case SINCEFS_IOC_STATS:
+		answer_stats(req);
 		break;
 	default:
 		ask(req, id, cmd, in);

@@ -176,35 +176,6 @@ static bool is_flush(const struct fuse_in_header *header, size_t size)
 	       (write->write_flags & FUSE_WRITE_CACHE);
 }
 
-static void count_request(Counters *counters, uint32_t opcode)
-{
-	_Atomic uint64_t *counter = NULL;
-
-	switch (opcode) {
-	case FUSE_LOOKUP:
-		counter = &counters->lookups;
-		break;
-	case FUSE_READ:
-		counter = &counters->reads;
-		break;
-	case FUSE_WRITE:
-		counter = &counters->writes;
-		break;
-	case FUSE_READDIR:
-	case FUSE_READDIRPLUS:
-		counter = &counters->directory_reads;
-		break;
-	case FUSE_IOCTL:
-		counter = &counters->ioctls;
-		break;
-	default:
-		break;
-	}
-	atomic_fetch_add_explicit(&counters->requests, 1, memory_order_relaxed);
-	if (counter != NULL)
-		atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
-}
-
 static void wake_watch(Requests *requests)
 {
 	pthread_mutex_lock(&requests->lock);
@@ -249,7 +220,7 @@ static bool lead_once(Fs *fs, RequestThread *self)
 	}
 
 	header = self->buffer.mem;
-	count_request(&fs->counters, header->opcode);
+	counters_request(&fs->counters, header->opcode);
 	flush = is_flush(header, (size_t)r);
 	if (flush)
 		barrier_take(&fs->barrier, &ticket);

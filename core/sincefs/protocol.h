@@ -6,8 +6,8 @@
  * padding, a size that is a multiple of 8, and native byte order. Fields named
  * zero* are sent as 0 and anything else is refused with EINVAL. The size of a
  * structure is part of its request number: a structure never grows, a new one
- * gets a new number. Numbers 0 to 7 belong to this version; 8 to 31 are for
- * later requests, which are announced by feature bits.
+ * gets a new number. Numbers 0 to 7 belong to this version; those of 8 to 31
+ * are announced by feature bits.
  *
  * The requests work on any open regular file or directory of the mount and on
  * the control file SINCEFS_CONTROL_NAME, which can be opened in every
@@ -33,6 +33,7 @@ extern "C" {
 #define SINCEFS_FEATURE_SYNC_EXACT UINT64_C(0x1)
 /* SINCEFS_IOC_CLOCK works. */
 #define SINCEFS_FEATURE_CLOCK_PAGE UINT64_C(0x2)
+#define SINCEFS_FEATURE_STATS UINT64_C(0x4) /* SINCEFS_IOC_STATS works */
 
 /*
  * What a client knows. All zero: knows nothing. An instance is a random number
@@ -168,6 +169,40 @@ struct sincefs_clock_page_name {
 	char path[SINCEFS_ROOT_SIZE];
 };
 
+/* Kinds of requests that the kernel sends to a daemon. */
+enum {
+	SINCEFS_REQUEST_LOOKUP,     /* what a name stands for */
+	SINCEFS_REQUEST_ATTRIBUTES, /* stat, readlink, statfs */
+	SINCEFS_REQUEST_CHANGE,     /* chmod, chown, utimens, truncate */
+	SINCEFS_REQUEST_NAME,       /* create, link, rename, unlink, ... */
+	SINCEFS_REQUEST_READ,
+	SINCEFS_REQUEST_WRITE,     /* and fallocate, copy_file_range */
+	SINCEFS_REQUEST_DIRECTORY, /* a piece of a directory */
+	SINCEFS_REQUEST_SYNC,      /* fsync */
+	SINCEFS_REQUEST_XATTR,
+	SINCEFS_REQUEST_IOCTL,
+	SINCEFS_REQUEST_POLL,
+	SINCEFS_REQUEST_FORGET, /* the kernel needs a file no longer */
+	SINCEFS_REQUEST_OTHER,
+	SINCEFS_REQUEST_KINDS = 16 /* room for that many */
+};
+
+/* Answer of SINCEFS_IOC_STATS, for people: what a daemon did since it mounted,
+   and what it holds. Each number is exact by itself, not with the others. */
+struct sincefs_stats {
+	uint64_t requests[SINCEFS_REQUEST_KINDS]; /* of each kind, ever */
+	uint64_t uptime_ns;
+	uint64_t stamps;      /* changes recorded */
+	uint64_t inodes;      /* files and directories the kernel knows */
+	uint64_t descriptors; /* of the tree below, open */
+	/* Real files called SINCEFS_CONTROL_NAME that were met below; the
+	   control file hides them. */
+	uint64_t hidden;
+	uint64_t zero[11];
+	/* Relative to the mount, the directory of the last of these; "". */
+	char hidden_in[SINCEFS_ROOT_SIZE];
+};
+
 #define SINCEFS_IOC_TYPE 0xD5
 #define SINCEFS_IOC_INFO _IOR(SINCEFS_IOC_TYPE, 0, struct sincefs_info)
 #define SINCEFS_IOC_TREE _IOWR(SINCEFS_IOC_TYPE, 1, struct sincefs_tree)
@@ -175,6 +210,8 @@ struct sincefs_clock_page_name {
 #define SINCEFS_IOC_SCAN _IOWR(SINCEFS_IOC_TYPE, 3, struct sincefs_scan)
 #define SINCEFS_IOC_CLOCK                                                      \
 	_IOR(SINCEFS_IOC_TYPE, 4, struct sincefs_clock_page_name)
+
+#define SINCEFS_IOC_STATS _IOR(SINCEFS_IOC_TYPE, 8, struct sincefs_stats)
 
 #ifdef __cplusplus
 }
