@@ -204,8 +204,9 @@ static bool mount_session(Fs *fs, const FsConfig *config, GError **error)
 	if (!mounted)
 		g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_FAILED,
 			    "cannot mount over '%s': %s", fs->mountpoint,
-			    complaints->len > 0
-				    ? complaints->str
+			    complaints->len > 0 ? complaints->str
+			    : fs->session != NULL
+				    ? "fusermount3 refused"
 				    : "libfuse refused the options");
 	return mounted;
 }

@@ -26,6 +26,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -152,7 +153,43 @@ static void prepare_process(void)
 	reason_text(EIO);
 }
 
-/* 0 and the state of the mount are up to fs_new() from here on. */
+/*
+ * Mount. For users fusermount3 does it, and says on standard error why it
+ * could not: that is put into @error, so that there is one message.
+ */
+static bool mount_listening(Daemon *daemon, FsConfig *fs_config, GError **error)
+{
+	auto_fd heard = -1, usual = -1;
+	g_autoptr(GError) reason = NULL;
+	char text[512] = "";
+	ssize_t n;
+
+	if (geteuid() != 0)
+		heard = memfd_create("sincefs", MFD_CLOEXEC);
+	if (heard >= 0)
+		usual = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+	if (usual >= 0)
+		dup2(heard, STDERR_FILENO);
+	daemon->fs = fs_new(fs_config, &reason);
+	if (usual >= 0)
+		dup2(usual, STDERR_FILENO);
+	if (daemon->fs)
+		return true;
+
+	n = heard >= 0 ? pread(heard, text, sizeof(text) - 1, 0) : 0;
+	text[MAX(n, 0)] = '\0';
+	g_strdelimit(g_strchomp(text), "\n", ' ');
+	if (*text) {
+		g_autofree char *shown = dup_shown_path(fs_config->mountpoint);
+
+		g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_FAILED,
+			    "cannot mount over %s: %s", shown, text);
+	} else {
+		g_propagate_error(error, g_steal_pointer(&reason));
+	}
+	return false;
+}
+
 static bool start_serving(Daemon *daemon, DaemonConfig *config, DirtySet *set,
 			  TreeList *trees, GError **error)
 {
@@ -170,8 +207,7 @@ static bool start_serving(Daemon *daemon, DaemonConfig *config, DirtySet *set,
 	sigset_t ours, before;
 	bool started;
 
-	daemon->fs = fs_new(&fs_config, error);
-	if (!daemon->fs)
+	if (!mount_listening(daemon, &fs_config, error))
 		return false;
 
 	/* The signals are for this thread alone. */
