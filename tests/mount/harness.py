@@ -24,6 +24,7 @@ SINCEFS_TEST_SLOW=N multiplies the time limits (sanitizers, valgrind).
 import errno
 import faulthandler
 import os
+import re
 import select
 import shutil
 import signal
@@ -124,8 +125,9 @@ def fresh(answer, reason):
 # ---- mounts and processes ----
 
 def _unescape(text):
-    return text.encode().decode("unicode_escape").encode(
-        "latin-1").decode("utf-8", "surrogateescape")
+    return os.fsdecode(re.sub(rb"\\([0-7]{3})",
+                              lambda match: bytes([int(match[1], 8)]),
+                              os.fsencode(text)))
 
 
 def mounts_below(path):
