@@ -143,6 +143,11 @@ static void break_no_clock(struct sincefs_page *page)
 	*page = make_page(0);
 }
 
+static void break_fresh_no_clock(struct sincefs_page *page)
+{
+	*page = make_fresh_page(0, SINCEFS_REASON_LOST);
+}
+
 static void break_clock_back(struct sincefs_page *page)
 {
 	*page = make_page(9);
@@ -365,6 +370,7 @@ static const struct {
 	BREAK(no_instance),
 	BREAK(other_instance),
 	BREAK(no_clock),
+	BREAK(fresh_no_clock),
 	BREAK(clock_back),
 	BREAK(clock_below_record),
 	BREAK(more_without_progress),
@@ -406,6 +412,56 @@ START_TEST(test_broken_page_is_refused)
 	breaks[_i].apply(&page);
 	ck_assert_msg(check_page(&page) == -EPROTO, "accepted: %s",
 		      breaks[_i].name);
+}
+END_TEST
+
+/* Where the page ends the memory ends: only a sanitizer or valgrind sees a
+   step too far, and needs a page of its own for it. */
+START_TEST(test_nothing_behind_the_page_is_read)
+{
+	struct sincefs_page *page = malloc(sizeof(*page));
+	struct sincefs_record record = {
+		.clock = 12,
+		.tree = 1,
+		.flags = SINCEFS_CONTENT,
+	};
+	const size_t room = sizeof(page->data) - sizeof(record);
+
+	ck_assert_ptr_nonnull(page);
+
+	/* The path ends behind it, or its NUL, or only its padding. */
+	for (size_t length = room; length <= room + 8; length++) {
+		*page = make_page(16);
+		memset(page->data, 'p', sizeof(page->data));
+		record.length = (uint16_t)length;
+		memcpy(page->data, &record, sizeof(record));
+		page->count = 1;
+		page->bytes = sizeof(page->data);
+		ck_assert_int_eq(check_page(page), -EPROTO);
+		page->bytes += 8;
+		ck_assert_int_eq(check_page(page), -EPROTO);
+		page->bytes += 8;
+		ck_assert_int_eq(check_page(page), -EPROTO);
+	}
+
+	/* A record begins in its last 8 and 16 bytes. */
+	for (uint32_t left = 8; left <= 16; left += 8) {
+		char path[64] = "";
+
+		*page = make_page(1000);
+		for (uint64_t clock = 12; clock < 12 + 250; clock++)
+			add_record(page, clock, "x", SINCEFS_CONTENT);
+		memset(path, 'p', sizeof(path) - 1);
+		path[sizeof(page->data) - page->bytes - sizeof(record) - left -
+		     1] = '\0';
+		add_record(page, 900, path, SINCEFS_CONTENT);
+		ck_assert_int_eq(check_page(page), 0);
+		ck_assert_uint_eq(page->bytes, sizeof(page->data) - left);
+		page->count++;
+		page->bytes += left;
+		ck_assert_int_eq(check_page(page), -EPROTO);
+	}
+	free(page);
 }
 END_TEST
 
@@ -525,6 +581,7 @@ static Suite *client_page_suite(void)
 	tcase_add_test(page, test_full_page_is_accepted);
 	add_loop(page, test_path_stays_below_its_tree, N_ELEMENTS(paths));
 	add_loop(page, test_broken_page_is_refused, N_ELEMENTS(breaks));
+	tcase_add_test(page, test_nothing_behind_the_page_is_read);
 	tcase_add_test(page, test_record_of_another_tree_is_refused);
 	tcase_add_test(page, test_list_for_the_zero_token_is_refused);
 	tcase_add_test(page, test_damaged_pages_never_give_a_damaged_answer);

@@ -922,7 +922,7 @@ int sincefs_token_parse(const char *text, struct sincefs_token *token_out)
 
 	if (p == NULL)
 		return -EINVAL;
-	if (is_big || version != SINCEFS_PROTOCOL_VERSION)
+	if (version != SINCEFS_PROTOCOL_VERSION)
 		return -EPROTO;
 
 	p++;
