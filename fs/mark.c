@@ -354,9 +354,12 @@ void mark_renamed(Fs *fs, uint64_t parent, const char *name,
 		node_unref_locked(fs->table, other);
 	}
 
+	/* A name that was a directory and is none any more: all that was below
+	   it is gone, which DIR and SUBTREE say as well. */
 	if (exchange)
-		stamp_name_locked(fs, dir, name, moved_flags(victim), false,
-				  by);
+		stamp_name_locked(fs, dir, name,
+				  moved_flags(moved) | moved_flags(victim),
+				  false, by);
 	else if (flags & RENAME_WHITEOUT)
 		stamp_name_locked(fs, dir, name, moved_flags(moved), false, by);
 	else
@@ -364,6 +367,7 @@ void mark_renamed(Fs *fs, uint64_t parent, const char *name,
 				  moved_flags(moved) | SINCEFS_GONE, false, by);
 	stamp_name_locked(fs, new_dir, new_name,
 			  moved_flags(moved) |
+				  (exchange ? moved_flags(victim) : 0) |
 				  (victim->type == 0 ? SINCEFS_NEW : 0),
 			  false, by);
 	inode_table_unlock(fs->table);

@@ -417,7 +417,8 @@ const FakeCase fake_cases[] = {
 		    {0, 0, "f", C | G | D | S, L | X},
 		    {1, 2, "f", C | G | D | S, N | L | X},
 		    {0, 1, "f/a", C, D | S | L | X},
-		    {0, 2, "d/a", C, G | D | S | L | X},
+		    {0, 0, "d/a", C, N | G | D | S | L | X},
+		    {1, 2, "d/a", C, G | D | S | L | X},
 		    {3, 3, "d/a", C, ONLY_C}}},
 	{.name = "a held file follows its directory through an exchange",
 	 .setup = two_dirs,
@@ -454,7 +455,7 @@ const FakeCase fake_cases[] = {
 	 .expect = {{0, 0, "d", C | D | S, N | G | L | X},
 		    {1, 1, "d", C | N | D, G | L | X},
 		    {0, 0, "f", C | N | D | S, G | L | X},
-		    {0, 0, "d/a", C, G | D | S | X},
+		    {0, 0, "d/a", C, N | G | D | S | X},
 		    {1, 2, "d/a", C | N, ONLY_NEW}}},
 
 	/* ---- several names of one file ---- */

@@ -195,7 +195,9 @@ def rename_of_a_directory_is_told_and_writes_below_have_its_new_name(t):
             "d": CONTENT | GONE | DIR | SUBTREE,
             "moved": CONTENT | NEW | DIR | SUBTREE,
             "moved/x": (CONTENT, GONE),
-            "moved/y": CONTENT | NEW})
+            "moved/y": (CONTENT, GONE)})
+        told(conn.since(second, sync=False), {
+            "moved/x": CONTENT, "moved/y": CONTENT | NEW})
         os.close(fd)
 
 
