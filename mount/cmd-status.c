@@ -29,6 +29,23 @@ static const struct {
 } feature_names[] = {
 	{SINCEFS_FEATURE_SYNC_EXACT, "sync-exact"},
 	{SINCEFS_FEATURE_CLOCK_PAGE, "clock-page"},
+	{SINCEFS_FEATURE_STATS, "stats"},
+};
+
+static const char *const request_names[] = {
+	[SINCEFS_REQUEST_LOOKUP] = "lookup",
+	[SINCEFS_REQUEST_ATTRIBUTES] = "attributes",
+	[SINCEFS_REQUEST_CHANGE] = "change",
+	[SINCEFS_REQUEST_NAME] = "name",
+	[SINCEFS_REQUEST_READ] = "read",
+	[SINCEFS_REQUEST_WRITE] = "write",
+	[SINCEFS_REQUEST_DIRECTORY] = "directory",
+	[SINCEFS_REQUEST_SYNC] = "sync",
+	[SINCEFS_REQUEST_XATTR] = "xattr",
+	[SINCEFS_REQUEST_IOCTL] = "ioctl",
+	[SINCEFS_REQUEST_POLL] = "poll",
+	[SINCEFS_REQUEST_FORGET] = "forget",
+	[SINCEFS_REQUEST_OTHER] = "other",
 };
 
 /* One word for what asking the mount gave. */
@@ -46,6 +63,39 @@ static const char *state_name(int result)
 		return "denied";
 	default:
 		return "error";
+	}
+}
+
+/* What the mount did, and how much of it in a second. */
+static void append_stats_text(GString *text, const struct sincefs_stats *stats)
+{
+	double seconds = (double)stats->uptime_ns / 1e9;
+	uint64_t requests = 0;
+
+	for (size_t i = 0; i < SINCEFS_REQUEST_KINDS; i++)
+		requests += stats->requests[i];
+	g_string_append_printf(text,
+			       "  mounted   for %.0f s; knows %" PRIu64
+			       " files by %" PRIu64 " descriptors\n",
+			       seconds, stats->inodes, stats->descriptors);
+	g_string_append_printf(
+		text, "  recorded  %" PRIu64 " changes, %.1f a second\n",
+		stats->stamps, (double)stats->stamps / MAX(seconds, 1.0));
+	g_string_append_printf(text, "  requests  %" PRIu64 ", %.1f a second:",
+			       requests, (double)requests / MAX(seconds, 1.0));
+	for (size_t i = 0; i < G_N_ELEMENTS(request_names); i++) {
+		if (stats->requests[i] > 0)
+			g_string_append_printf(text, " %s %" PRIu64,
+					       request_names[i],
+					       stats->requests[i]);
+	}
+	g_string_append_c(text, '\n');
+	if (stats->hidden > 0) {
+		g_string_append(text, "  hidden    a real " SINCEFS_CONTROL_NAME
+				      " below, in ");
+		output_append_quoted(text, stats->hidden_in,
+				     strlen(stats->hidden_in));
+		g_string_append(text, ": nobody can see it while mounted\n");
 	}
 }
 
@@ -81,6 +131,8 @@ static void append_text(GString *text, const MountEntry *entry,
 					       feature_names[i].name);
 	}
 	g_string_append(text, info->features ? "\n" : " none\n");
+	if (info->features & SINCEFS_FEATURE_STATS)
+		append_stats_text(text, &probe->stats);
 	for (guint i = 0; i < probe->trees->len; i++) {
 		const struct sincefs_tree *tree =
 			&g_array_index(probe->trees, struct sincefs_tree, i);
@@ -115,6 +167,27 @@ static JsonArray *make_json_trees(const Probe *probe)
 	return trees;
 }
 
+static JsonObject *make_json_stats(const struct sincefs_stats *stats)
+{
+	JsonObject *object = json_object_new();
+	JsonObject *requests = json_object_new();
+
+	json_object_set_int_member(object, "uptime_ns",
+				   (gint64)stats->uptime_ns);
+	json_object_set_int_member(object, "stamps", (gint64)stats->stamps);
+	json_object_set_int_member(object, "inodes", (gint64)stats->inodes);
+	json_object_set_int_member(object, "descriptors",
+				   (gint64)stats->descriptors);
+	for (size_t i = 0; i < G_N_ELEMENTS(request_names); i++)
+		json_object_set_int_member(requests, request_names[i],
+					   (gint64)stats->requests[i]);
+	json_object_set_object_member(object, "requests", requests);
+	if (stats->hidden > 0)
+		output_set_json_path(object, "hidden_in", stats->hidden_in,
+				     strlen(stats->hidden_in));
+	return object;
+}
+
 static void append_json(GString *text, const MountEntry *entry,
 			const Probe *probe, int result)
 {
@@ -147,6 +220,9 @@ static void append_json(GString *text, const MountEntry *entry,
 						      feature_names[i].name);
 	}
 	json_object_set_array_member(object, "features", features);
+	if (probe->info.features & SINCEFS_FEATURE_STATS)
+		json_object_set_object_member(object, "stats",
+					      make_json_stats(&probe->stats));
 	json_object_set_array_member(object, "trees", make_json_trees(probe));
 	output_append_json_line(text, object);
 }

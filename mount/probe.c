@@ -2,8 +2,8 @@
 /*
  * A request to a daemon that does not answer can be left by being killed only,
  * so that a limit in time needs a process that may be killed. It sends what it
- * learned over a pipe: an int (0 or -errno), and after 0 the info and the
- * trees.
+ * learned over a pipe: an int (0 or -errno), and after 0 the info, the stats
+ * and the trees.
  */
 #include "mount/probe.h"
 
@@ -39,12 +39,16 @@ static void ask(const char *path, int fd)
 {
 	struct sincefs *conn = NULL;
 	struct sincefs_info info;
+	struct sincefs_stats stats = {.uptime_ns = 0};
 	int r = sincefs_open(path, &conn);
 
 	if (r == 0)
 		r = sincefs_get_info(conn, &info);
+	if (r == 0 && (info.features & SINCEFS_FEATURE_STATS))
+		r = sincefs_get_stats(conn, &stats);
 	if (!write_all(fd, &r, sizeof(r)) || r < 0 ||
-	    !write_all(fd, &info, sizeof(info)))
+	    !write_all(fd, &info, sizeof(info)) ||
+	    !write_all(fd, &stats, sizeof(stats)))
 		goto out;
 	for (uint32_t id = 1; id <= info.tree_count; id++) {
 		struct sincefs_tree tree;
@@ -93,31 +97,38 @@ static void reap(pid_t pid)
 	}
 }
 
+/* Move @size bytes from the front of what is left. */
+static bool take(const guint8 **at, size_t *left, void *to, size_t size)
+{
+	if (*left < size)
+		return false;
+	memcpy(to, *at, size);
+	*at += size;
+	*left -= size;
+	return true;
+}
+
 static Probe *unpack(const GByteArray *data, int *error_out)
 {
 	const guint8 *at = data->data;
 	size_t left = data->len;
 	g_autoptr(Probe) probe = g_new0(Probe, 1);
+	int error;
 
 	*error_out = -EIO;
 	probe->trees = g_array_new(FALSE, FALSE, sizeof(struct sincefs_tree));
-	if (left < sizeof(*error_out))
+	if (!take(&at, &left, &error, sizeof(error)))
 		return NULL;
-	memcpy(error_out, at, sizeof(*error_out));
-	at += sizeof(*error_out);
-	left -= sizeof(*error_out);
-	if (*error_out < 0)
-		return NULL;
-
-	if (left < sizeof(probe->info)) {
-		*error_out = -EIO;
+	if (error < 0) {
+		*error_out = error;
 		return NULL;
 	}
-	memcpy(&probe->info, at, sizeof(probe->info));
-	at += sizeof(probe->info);
-	left -= sizeof(probe->info);
+	if (!take(&at, &left, &probe->info, sizeof(probe->info)) ||
+	    !take(&at, &left, &probe->stats, sizeof(probe->stats)))
+		return NULL;
 	g_array_append_vals(probe->trees, at,
 			    (guint)(left / sizeof(struct sincefs_tree)));
+	*error_out = 0;
 	return g_steal_pointer(&probe);
 }
 

@@ -14,6 +14,7 @@
 
 typedef struct {
 	struct sincefs_info info;
+	struct sincefs_stats stats; /* zero without the feature */
 	GArray *trees; /* of struct sincefs_tree, in the order of their ids */
 } Probe;
 

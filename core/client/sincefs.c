@@ -291,6 +291,18 @@ int sincefs_get_tree(struct sincefs *conn, uint32_t id,
 	return result;
 }
 
+int sincefs_get_stats(struct sincefs *conn, struct sincefs_stats *stats_out)
+{
+	struct sincefs_stats stats;
+	int result = request(conn->fd, SINCEFS_IOC_STATS, &stats);
+
+	if (result < 0)
+		return result;
+	stats.hidden_in[sizeof(stats.hidden_in) - 1] = '\0';
+	*stats_out = stats;
+	return 0;
+}
+
 int sincefs_now(struct sincefs *conn, struct sincefs_token *token_out)
 {
 	struct sincefs_info info;

@@ -54,6 +54,10 @@ int sincefs_get_info(struct sincefs *conn, struct sincefs_info *info_out);
 int sincefs_get_tree(struct sincefs *conn, uint32_t id,
 		     struct sincefs_tree *tree_out);
 
+/* What the daemon did and holds. -ENOTTY: it does not tell (no
+   SINCEFS_FEATURE_STATS). */
+int sincefs_get_stats(struct sincefs *conn, struct sincefs_stats *stats_out);
+
 /* The token of this moment. */
 int sincefs_now(struct sincefs *conn, struct sincefs_token *token_out);
 
