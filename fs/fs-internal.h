@@ -27,6 +27,7 @@
 struct Fs {
 	struct fuse_session *session; /* owned */
 	char *mountpoint;             /* owned */
+	bool mounted;                 /* by us; the calling thread's */
 	int root_fd;                  /* of the tree below, O_PATH; owned */
 	int proc_fd;                  /* /proc/self/fd, O_PATH; owned */
 	uid_t owner;
@@ -55,5 +56,13 @@ static inline Fs *fs_of(fuse_req_t req)
 {
 	return fuse_req_userdata(req);
 }
+
+/*
+ * As fs_new(), but nothing is mounted: requests are read from @fd and answered
+ * through @io, where somebody else plays the kernel. Takes @fd when it
+ * succeeds.
+ */
+Fs *fs_new_on(FsConfig *config, const struct fuse_custom_io *io, int fd,
+	      GError **error);
 
 #endif /* FS_FS_INTERNAL_H */

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdatomic.h>
@@ -180,11 +181,14 @@ static bool add_escaped(struct fuse_args *args, const char *name,
 	return added;
 }
 
-static bool mount_session(Fs *fs, const FsConfig *config, GError **error)
+/* Mount, or with @io (see fs_new_on()) begin without. */
+static bool begin_session(Fs *fs, const FsConfig *config,
+			  const struct fuse_custom_io *io, int fd,
+			  GError **error)
 {
 	struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
 	g_autoptr(GString) complaints = g_string_new(NULL);
-	bool mounted = false;
+	bool begun = false;
 
 	fuse_complaints = complaints;
 	fuse_set_log_func(on_fuse_log);
@@ -197,18 +201,25 @@ static bool mount_session(Fs *fs, const FsConfig *config, GError **error)
 	     add_option(&args, config->options)))
 		fs->session = fuse_session_new(&args, &operations,
 					       sizeof(operations), fs);
-	if (fs->session != NULL)
-		mounted = fuse_session_mount(fs->session, fs->mountpoint) == 0;
+	if (fs->session != NULL) {
+		if (io != NULL)
+			begun = fuse_session_custom_io(fs->session, io, fd) ==
+				0;
+		else
+			begun = fuse_session_mount(fs->session,
+						   fs->mountpoint) == 0;
+	}
+	fs->mounted = begun && io == NULL;
 	fuse_opt_free_args(&args);
 	fuse_complaints = NULL;
-	if (!mounted)
+	if (!begun)
 		g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_FAILED,
 			    "cannot mount over '%s': %s", fs->mountpoint,
 			    complaints->len > 0 ? complaints->str
 			    : fs->session != NULL
 				    ? "fusermount3 refused"
 				    : "libfuse refused the options");
-	return mounted;
+	return begun;
 }
 
 static size_t descriptor_budget(const FsConfig *config)
@@ -279,7 +290,8 @@ static bool make_root(Fs *fs, const FsConfig *config, GError **error)
 	return r == 0;
 }
 
-Fs *fs_new(FsConfig *config, GError **error)
+static Fs *new_fs(FsConfig *config, const struct fuse_custom_io *io, int fd,
+		  GError **error)
 {
 	Fs *fs = g_new0(Fs, 1);
 
@@ -304,12 +316,24 @@ Fs *fs_new(FsConfig *config, GError **error)
 			    g_strerror(errno));
 		goto fail;
 	}
-	if (!make_root(fs, config, error) || !mount_session(fs, config, error))
+	if (!make_root(fs, config, error) ||
+	    !begin_session(fs, config, io, fd, error))
 		goto fail;
 	return fs;
 fail:
 	fs_free(fs);
 	return NULL;
+}
+
+Fs *fs_new(FsConfig *config, GError **error)
+{
+	return new_fs(config, NULL, -1, error);
+}
+
+Fs *fs_new_on(FsConfig *config, const struct fuse_custom_io *io, int fd,
+	      GError **error)
+{
+	return new_fs(config, io, fd, error);
 }
 
 bool fs_start(Fs *fs, void (*ended)(void *data), void *data, GError **error)
@@ -357,11 +381,20 @@ static bool has_ended(Fs *fs)
 	return ended;
 }
 
+/* The kernel says so at once; the threads may not have seen it yet. */
+static bool is_severed(Fs *fs)
+{
+	struct pollfd device = {.fd = fuse_session_fd(fs->session)};
+
+	return poll(&device, 1, 0) == 1 && (device.revents & POLLERR);
+}
+
 int fs_unmount(Fs *fs, bool lazy)
 {
 	int r;
 
-	if (has_ended(fs))
+	/* Below may lie another mount, which is not ours to unmount. */
+	if (!fs->mounted || has_ended(fs) || is_severed(fs))
 		return 0;
 	r = umount2(fs->mountpoint,
 		    UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0)) == 0
@@ -372,6 +405,8 @@ int fs_unmount(Fs *fs, bool lazy)
 	/* Not a mount point any more: somebody was faster. */
 	if (r == -EINVAL || r == -ENOENT)
 		r = 0;
+	if (r == 0)
+		fs->mounted = false;
 	return r;
 }
 
@@ -379,7 +414,7 @@ void fs_free(Fs *fs)
 {
 	if (fs == NULL)
 		return;
-	if (fs->session != NULL && !has_ended(fs))
+	if (fs->session != NULL)
 		fs_unmount(fs, true);
 	if (fs->session != NULL && !requests_stop(fs, PATIENCE_MS)) {
 		/* A thread is still below and would come back to freed memory:
@@ -393,8 +428,10 @@ void fs_free(Fs *fs)
 	inode_table_free(fs->table);
 	descriptors_close(descriptors_take_done_locked(&fs->cache));
 	if (fs->session != NULL) {
-		/* Finds the connection gone and frees what mounting took. */
-		fuse_session_unmount(fs->session);
+		/* Frees what mounting took; but where a detached mount is still
+		   in use it would unmount what lies below. */
+		if (is_severed(fs))
+			fuse_session_unmount(fs->session);
 		fuse_session_destroy(fs->session);
 	}
 	requests_clear(&fs->requests);
