@@ -10,9 +10,10 @@
 #define LONG_TEXT_NAME                                                         \
 	TEN(TEN("\xc3\xbc"))                                                   \
 	TEN("\xc3\xa9")                                                        \
-		TEN("\xc3\xa4") "\xc3\xb6\xc3\xb6"                             \
-				"\xc3\xb6\xc3\xb6\xc3\xb6\xc3\xb6\xc3\xb6"     \
-				"x"
+	TEN("\xc3\xa4")                                                        \
+	"\xc3\xb6\xc3\xb6"                                                     \
+	"\xc3\xb6\xc3\xb6\xc3\xb6\xc3\xb6\xc3\xb6"                             \
+	"x"
 
 const char fake_long_name[] = LONG_NAME;
 const char fake_long_text_name[] = LONG_TEXT_NAME;
