@@ -446,3 +446,12 @@ void fs_free(Fs *fs)
 	g_free(fs->mountpoint);
 	g_free(fs);
 }
+
+void fs_get_stats(Fs *fs, struct sincefs_stats *stats_out)
+{
+	counters_fill(&fs->counters, stats_out);
+	inode_table_lock(fs->table);
+	stats_out->inodes = inode_table_count_locked(fs->table);
+	stats_out->descriptors = fs->cache.open;
+	inode_table_unlock(fs->table);
+}

@@ -64,4 +64,7 @@ int fs_unmount(Fs *fs, bool lazy);
    Unmounts lazily if that has not happened. NULL is allowed. */
 void fs_free(Fs *fs);
 
+/* What the mount did and holds: the answer of SINCEFS_IOC_STATS. Any thread. */
+void fs_get_stats(Fs *fs, struct sincefs_stats *stats_out);
+
 #endif /* FS_FS_H */

@@ -176,14 +176,9 @@ static void answer_scan(fuse_req_t req, const void *in)
 
 static void answer_stats(fuse_req_t req)
 {
-	Fs *fs = fs_of(req);
 	struct sincefs_stats stats;
 
-	counters_fill(&fs->counters, &stats);
-	inode_table_lock(fs->table);
-	stats.inodes = inode_table_count_locked(fs->table);
-	stats.descriptors = fs->cache.open;
-	inode_table_unlock(fs->table);
+	fs_get_stats(fs_of(req), &stats);
 	fuse_reply_ioctl(req, 0, &stats, sizeof(stats));
 }
 

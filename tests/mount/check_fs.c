@@ -92,14 +92,14 @@ static Fs *start(_Atomic bool *ended)
 START_TEST(test_unmounting_ends_the_session_once)
 {
 	_Atomic bool ended;
-	FsStats stats;
+	struct sincefs_stats stats;
 	Fs *fs;
 
 	set_up();
 	fs = start(&ended);
 	ck_assert(is_there("below"));
 	fs_get_stats(fs, &stats);
-	ck_assert_uint_gt(stats.lookups, 0);
+	ck_assert_uint_gt(stats.requests[SINCEFS_REQUEST_LOOKUP], 0);
 	ck_assert(!ended);
 	ck_assert_int_eq(fs_unmount(fs, false), 0);
 	fs_free(fs);

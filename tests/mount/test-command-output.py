@@ -443,7 +443,10 @@ def status_shows_a_mount(t):
                    "remembers 1 of at most 1000 paths\n",
                    f"tree 1    {m.path}, mounted\n"):
         true(wanted in said, said)
-    true(said in t.command("status"), "it is missing among all")
+    for wanted in ("changes, ", "a second: lookup "):
+        true(wanted in said, said)
+    true(f"{m.path}\n  state     ok, daemon is process {m.pid}\n"
+         in t.command("status"), "it is missing among all")
 
     shown = json.loads(t.command("status", "--json", m.path))
     equal(shown["mount"], m.path, "mount")
@@ -455,9 +458,27 @@ def status_shows_a_mount(t):
     equal(shown["token"].rsplit(":", 1)[1], str(shown["clock"]), "clock")
     equal(shown["trees"], [{"id": 1, "root": m.path, "mounted": True,
                             "scans": 0}], "trees")
+    true(shown["stats"]["requests"]["lookup"] > 0, "no look-up was counted")
+    equal(shown["stats"]["stamps"], 1, "stamps")
+    true("hidden_in" not in shown["stats"], "nothing is hidden")
     all_shown = [json.loads(line)["mount"] for line in
                  t.command("status", "--json").splitlines()]
     true(m.path in all_shown, "it is missing among all")
+
+
+@harness.test()
+def status_names_what_the_control_file_hides(t):
+    def build(path):
+        fill(path)
+        os.mkdir(os.path.join(path, "with one"))
+        touch(os.path.join(path, "with one", ".sincefs"))
+
+    m = t.mount(build=build)
+    equal(os.listdir(m.at("with one")), [], "names that are shown")
+    true(".sincefs below, in with one" in t.command("status", m.path),
+         "status does not name it")
+    shown = json.loads(t.command("status", "--json", m.path))
+    equal(shown["stats"]["hidden_in"], "with one", "hidden_in")
 
 
 @harness.test()
