@@ -78,6 +78,15 @@ static const Field fields[] = {
 	FIELD(sincefs_scan, scans, 8, 8),
 
 	FIELD(sincefs_clock_page_name, path, 0, 4096),
+
+	FIELD(sincefs_stats, requests, 0, 128),
+	FIELD(sincefs_stats, uptime_ns, 128, 8),
+	FIELD(sincefs_stats, stamps, 136, 8),
+	FIELD(sincefs_stats, inodes, 144, 8),
+	FIELD(sincefs_stats, descriptors, 152, 8),
+	FIELD(sincefs_stats, hidden, 160, 8),
+	FIELD(sincefs_stats, zero, 168, 88),
+	FIELD(sincefs_stats, hidden_in, 256, 4096),
 };
 
 START_TEST(test_field_is_where_it_was_released)
@@ -115,11 +124,13 @@ static const Number numbers[] = {
 	SIZE(sincefs_page, 8184),
 	SIZE(sincefs_scan, 16),
 	SIZE(sincefs_clock_page_name, 4096),
+	SIZE(sincefs_stats, 4352),
 
 	NUMBER(SINCEFS_SIGNATURE, 0x73696e63),
 	NUMBER(SINCEFS_PROTOCOL_VERSION, 1),
 	NUMBER(SINCEFS_FEATURE_SYNC_EXACT, 1),
 	NUMBER(SINCEFS_FEATURE_CLOCK_PAGE, 2),
+	NUMBER(SINCEFS_FEATURE_STATS, 4),
 	NUMBER(SINCEFS_TREE_ALL, 0),
 	NUMBER(SINCEFS_TREE_MOUNTED, 1),
 	NUMBER(SINCEFS_ROOT_SIZE, 4096),
@@ -150,6 +161,21 @@ static const Number numbers[] = {
 	NUMBER(SINCEFS_PAGE_DATA_SIZE, 8056),
 	NUMBER(SINCEFS_NAMES_SIZE, 64),
 
+	NUMBER(SINCEFS_REQUEST_LOOKUP, 0),
+	NUMBER(SINCEFS_REQUEST_ATTRIBUTES, 1),
+	NUMBER(SINCEFS_REQUEST_CHANGE, 2),
+	NUMBER(SINCEFS_REQUEST_NAME, 3),
+	NUMBER(SINCEFS_REQUEST_READ, 4),
+	NUMBER(SINCEFS_REQUEST_WRITE, 5),
+	NUMBER(SINCEFS_REQUEST_DIRECTORY, 6),
+	NUMBER(SINCEFS_REQUEST_SYNC, 7),
+	NUMBER(SINCEFS_REQUEST_XATTR, 8),
+	NUMBER(SINCEFS_REQUEST_IOCTL, 9),
+	NUMBER(SINCEFS_REQUEST_POLL, 10),
+	NUMBER(SINCEFS_REQUEST_FORGET, 11),
+	NUMBER(SINCEFS_REQUEST_OTHER, 12),
+	NUMBER(SINCEFS_REQUEST_KINDS, 16),
+
 	NUMBER(SINCEFS_IOC_TYPE, 0xd5),
 #if _IOC_NONE == 0
 	/* On alpha, mips, powerpc and sparc the kernel has other bits for the
@@ -159,6 +185,7 @@ static const Number numbers[] = {
 	NUMBER(SINCEFS_IOC_SINCE, 0xdff8d502),
 	NUMBER(SINCEFS_IOC_SCAN, 0xc010d503),
 	NUMBER(SINCEFS_IOC_CLOCK, 0x9000d504),
+	NUMBER(SINCEFS_IOC_STATS, 0x9100d508),
 #endif
 };
 
@@ -187,6 +214,7 @@ START_TEST(test_structure_is_whole_words_without_padding)
 		{"sincefs_scan.", sizeof(struct sincefs_scan)},
 		{"sincefs_clock_page_name.",
 		 sizeof(struct sincefs_clock_page_name)},
+		{"sincefs_stats.", sizeof(struct sincefs_stats)},
 	};
 
 	for (size_t i = 0; i < sizeof(structures) / sizeof(structures[0]);
@@ -220,6 +248,7 @@ START_TEST(test_request_fits_into_what_fuse_and_linux_transport)
 	ck_assert_uint_le(sizeof(struct sincefs_page), limit);
 	ck_assert_uint_le(sizeof(struct sincefs_scan), limit);
 	ck_assert_uint_le(sizeof(struct sincefs_clock_page_name), limit);
+	ck_assert_uint_le(sizeof(struct sincefs_stats), limit);
 	ck_assert_uint_eq(_IOC_SIZE(SINCEFS_IOC_SINCE),
 			  sizeof(struct sincefs_page));
 }

@@ -18,6 +18,7 @@ const size_t sizes[] = {
 	sizeof(struct sincefs_page),
 	sizeof(struct sincefs_scan),
 	sizeof(struct sincefs_clock_page_name),
+	sizeof(struct sincefs_stats),
 #ifdef SINCEFS_SINCEFS_H
 	sizeof(struct sincefs_filter),
 	sizeof(struct sincefs_change),

@@ -31,6 +31,11 @@ STRUCTURES = {
     "sincefs_record": (client.RECORD, "clock tree pid uid flags length"),
     "sincefs_scan": (client.SCAN, "tree zero32 scans"),
     "sincefs_clock_page_name": (client.CLOCK, "path"),
+    "sincefs_stats": (client.STATS,
+                      " ".join(f"requests[{n}]" for n in range(16)) +
+                      " uptime_ns stamps inodes descriptors hidden " +
+                      " ".join(f"zero[{n}]" for n in range(11)) +
+                      " hidden_in"),
     "sincefs_page": (client.PAGE_HEADER,
                      "signature flags token.instance token.clock tree mask "
                      "count bytes reason zero32 zero[0] zero[1] names"),
@@ -38,9 +43,12 @@ STRUCTURES = {
 
 # Whose value is the same under the same name, SINCEFS_ in front in C.
 NUMBERS = """SIGNATURE PROTOCOL_VERSION FEATURE_SYNC_EXACT FEATURE_CLOCK_PAGE
-TREE_ALL TREE_MOUNTED CONTENT META TIMES NEW GONE DIR SUBTREE SCANNED LINKED
+FEATURE_STATS TREE_ALL TREE_MOUNTED CONTENT META TIMES NEW GONE DIR SUBTREE SCANNED LINKED
 MIXED FRESH MORE BELOW PAGE_SIZE PAGE_DATA_SIZE IOC_TYPE IOC_INFO IOC_TREE
-IOC_SINCE IOC_SCAN IOC_CLOCK""".split()
+IOC_SINCE IOC_SCAN IOC_CLOCK IOC_STATS REQUEST_LOOKUP REQUEST_ATTRIBUTES
+REQUEST_CHANGE REQUEST_NAME REQUEST_READ REQUEST_WRITE REQUEST_DIRECTORY
+REQUEST_SYNC REQUEST_XATTR REQUEST_IOCTL REQUEST_POLL REQUEST_FORGET
+REQUEST_OTHER REQUEST_KINDS""".split()
 REASONS = "NO_TOKEN RESTART FORGOT LOST FUTURE".split()
 
 

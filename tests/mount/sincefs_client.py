@@ -32,6 +32,7 @@ PROTOCOL_VERSION = 1
 
 FEATURE_SYNC_EXACT = 0x1
 FEATURE_CLOCK_PAGE = 0x2
+FEATURE_STATS = 0x4
 
 TREE_ALL = 0
 TREE_MOUNTED = 0x1
@@ -71,6 +72,7 @@ RECORD = struct.Struct("=QIIIHH")
 PAGE_HEADER = struct.Struct("=IIQQIIIIII2Q64s")
 SCAN = struct.Struct("=IIQ")
 CLOCK = struct.Struct("=4096s")
+STATS = struct.Struct("=16Q5Q11Q4096s")
 PAGE_SIZE = 8184
 PAGE_DATA_SIZE = PAGE_SIZE - PAGE_HEADER.size
 
@@ -96,6 +98,13 @@ IOC_TREE = ioc(IOC_READ | IOC_WRITE, 1, TREE.size)
 IOC_SINCE = ioc(IOC_READ | IOC_WRITE, 2, PAGE_SIZE)
 IOC_SCAN = ioc(IOC_READ | IOC_WRITE, 3, SCAN.size)
 IOC_CLOCK = ioc(IOC_READ, 4, CLOCK.size)
+IOC_STATS = ioc(IOC_READ, 8, STATS.size)
+
+# Kinds of requests: indices of Stats.requests.
+(REQUEST_LOOKUP, REQUEST_ATTRIBUTES, REQUEST_CHANGE, REQUEST_NAME,
+ REQUEST_READ, REQUEST_WRITE, REQUEST_DIRECTORY, REQUEST_SYNC, REQUEST_XATTR,
+ REQUEST_IOCTL, REQUEST_POLL, REQUEST_FORGET, REQUEST_OTHER) = range(13)
+REQUEST_KINDS = 16
 
 Token = collections.namedtuple("Token", "instance clock")
 NOTHING = Token(0, 0)
@@ -107,6 +116,9 @@ Info = collections.namedtuple(
 Tree = collections.namedtuple(
     "Tree", "id flags scans scan_age_ns scan_period_ns scan_cost_ns files "
             "scan_error root")
+
+Stats = collections.namedtuple(
+    "Stats", "requests uptime_ns stamps inodes descriptors hidden hidden_in")
 
 
 class ProtocolError(Exception):
@@ -416,6 +428,17 @@ class Connection:
             raise
         expect(b"\0" in buffer, "path without NUL")
         return bytes(buffer[:buffer.index(b"\0")])
+
+    def stats(self):
+        """What the daemon did; requests is a tuple by REQUEST_*."""
+        buffer = bytearray(STATS.size)
+        expect(self.ioctl(IOC_STATS, buffer) == 0, "result of STATS")
+        values = STATS.unpack(buffer)
+        requests, rest = values[:REQUEST_KINDS], values[REQUEST_KINDS:]
+        *numbers, folder = rest[:5] + rest[-1:]
+        expect(not any(rest[5:-1]), "reserved field of STATS")
+        expect(b"\0" in folder, "hidden_in without NUL")
+        return Stats(requests, *numbers, folder[:folder.index(b"\0")])
 
     def poll(self, timeout=0.0):
         """poll(2) for at most so many seconds: the events that came, 0 when
