@@ -1,0 +1,579 @@
+# SPDX-License-Identifier: MIT
+"""A storm: many processes do everything that can be done to files, at random,
+in one small name space, and every answer is held against the truth.
+
+The truth is computed below the mount, at moments when all workers stand still:
+for every path its type, mode, owner, size, content, target, attributes and
+time. A token is taken at each such moment, and others at random moments in
+between. At each later moment, every path that differs from how it was when the
+token was taken must be covered by the answer: named in it, or below a record
+with SUBTREE, or (if the tree had links that the daemon can not know) another
+name of a file told with LINKED.
+
+Random numbers come from a seed, which is printed and can be given: the order
+in which processes run is not repeated by that, but each does the same.
+"""
+
+import ctypes
+import errno
+import hashlib
+import mmap
+import os
+import random
+import stat
+import time
+
+import sincefs_client as client
+import syscalls
+from harness import fail
+from sincefs_client import (CONTENT, DIR, GONE, LINKED, META, NEW, SUBTREE,
+                            TIMES)
+
+DIRECTORIES = ["A", "B", "C"]
+FILES = ["f0", "f1", "f2", "f3", "f4"]
+HELD_MAX = 6
+DEPTH = 3
+
+
+# ---- the workers ----
+
+class Worker:
+    """One process of the storm."""
+
+    def __init__(self, top, seed, scratch):
+        self.top = top
+        self.random = random.Random(seed)
+        self.scratch = scratch  # outside of the mount
+        self.held = []
+        self.maps = []
+        self.count = 0
+
+    def directory(self):
+        parts = [self.random.choice(DIRECTORIES)
+                 for _ in range(self.random.randrange(DEPTH))]
+        return os.path.join(self.top, *parts)
+
+    def any_directory(self):
+        return os.path.join(self.directory(),
+                            self.random.choice(DIRECTORIES))
+
+    def file(self):
+        return os.path.join(self.directory(), self.random.choice(FILES))
+
+    def any(self):
+        return self.random.choice([self.file, self.file,
+                                   self.any_directory])()
+
+    def bytes(self):
+        self.count += 1
+        return b"%d.%d " % (os.getpid(), self.count) * \
+            self.random.randrange(1, 30)
+
+    # Each operation is a method op_*; what fails with an errno has failed.
+
+    def op_create(self):
+        fd = os.open(self.file(), os.O_CREAT | os.O_EXCL | os.O_RDWR,
+                     self.random.choice([0o644, 0o600, 0o666]))
+        try:
+            if self.random.random() < 0.5:
+                os.write(fd, self.bytes())
+        finally:
+            os.close(fd)
+
+    def op_create_or_open(self):
+        os.close(os.open(self.file(), os.O_CREAT | os.O_RDWR))
+
+    def op_mkdir(self):
+        os.mkdir(self.any_directory())
+
+    def op_mkdir_too(self):
+        os.mkdir(self.any_directory())
+
+    def op_file_where_a_directory_was(self):
+        os.close(os.open(self.any_directory(), os.O_CREAT | os.O_EXCL |
+                         os.O_RDWR))
+
+    def op_mkfifo(self):
+        os.mkfifo(self.file())
+
+    def op_symlink(self):
+        os.symlink(self.random.choice(["f0", "A", "../f1", "nowhere"]),
+                   self.any())
+
+    def op_link(self):
+        os.link(self.file(), self.file(), follow_symlinks=False)
+
+    def op_unlink(self):
+        os.unlink(self.any())
+
+    def op_rmdir(self):
+        os.rmdir(self.any_directory())
+
+    def op_remove_tree(self):
+        if self.random.random() > 0.1:
+            return
+        top = self.any_directory()
+        for path, directories, files in os.walk(top, topdown=False):
+            for name in files:
+                os.unlink(os.path.join(path, name))
+            for name in directories:
+                name = os.path.join(path, name)
+                if os.path.islink(name):
+                    os.unlink(name)
+                else:
+                    os.rmdir(name)
+        os.rmdir(top)
+
+    def op_rename(self):
+        os.rename(self.any(), self.any())
+
+    def op_rename_file(self):
+        os.rename(self.file(), self.file())
+
+    def op_rename_directory(self):
+        os.rename(self.any_directory(), self.any_directory())
+
+    def op_rename_noreplace(self):
+        syscalls.renameat2(self.any(), self.any(), syscalls.RENAME_NOREPLACE)
+
+    def op_exchange(self):
+        syscalls.exchange(self.any(), self.any())
+
+    def op_write(self):
+        fd = os.open(self.file(), os.O_WRONLY | os.O_NONBLOCK)
+        try:
+            os.pwrite(fd, self.bytes(), self.random.randrange(200))
+        finally:
+            os.close(fd)
+
+    def op_append(self):
+        fd = os.open(self.file(), os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK)
+        try:
+            os.write(fd, self.bytes())
+        finally:
+            os.close(fd)
+
+    def op_overwrite(self):
+        fd = os.open(self.file(), os.O_CREAT | os.O_TRUNC | os.O_WRONLY |
+                     os.O_NONBLOCK)
+        try:
+            os.write(fd, self.bytes())
+        finally:
+            os.close(fd)
+
+    def op_save_as_editors_do(self):
+        name = self.file()
+        temporary = name + ".tmp"
+        with open(temporary, "wb") as file:
+            file.write(self.bytes())
+        os.rename(temporary, name)
+
+    def op_truncate(self):
+        os.truncate(self.file(), self.random.randrange(300))
+
+    def op_fallocate(self):
+        fd = os.open(self.file(), os.O_RDWR | os.O_NONBLOCK)
+        try:
+            mode = self.random.choice([
+                0, syscalls.FALLOC_KEEP_SIZE,
+                syscalls.FALLOC_PUNCH_HOLE | syscalls.FALLOC_KEEP_SIZE,
+                syscalls.FALLOC_ZERO_RANGE])
+            syscalls.fallocate(fd, mode, self.random.randrange(100),
+                               self.random.randrange(1, 5000))
+        finally:
+            os.close(fd)
+
+    def op_copy_range(self):
+        source = os.open(self.file(), os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            target = os.open(self.file(), os.O_WRONLY | os.O_NONBLOCK)
+            try:
+                os.copy_file_range(source, target, 100, 0,
+                                   self.random.randrange(50))
+            finally:
+                os.close(target)
+        finally:
+            os.close(source)
+
+    def op_chmod(self):
+        os.chmod(self.any(), self.random.choice([0o755, 0o700, 0o644,
+                                                 0o600]))
+
+    def op_chown(self):
+        if os.geteuid() == 0:
+            os.lchown(self.any(), self.random.randrange(3),
+                      self.random.randrange(3))
+
+    def op_utime(self):
+        now = self.random.randrange(10**18)
+        os.utime(self.any(), ns=(now, now), follow_symlinks=False)
+
+    def op_setxattr(self):
+        os.setxattr(self.any(), "user.storm", self.bytes()[:40])
+
+    def op_removexattr(self):
+        os.removexattr(self.any(), "user.storm")
+
+    def op_read(self):
+        fd = os.open(self.file(), os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            os.read(fd, 1000)
+        finally:
+            os.close(fd)
+
+    def op_list(self):
+        os.listdir(self.directory())
+
+    def op_hold(self):
+        fd = os.open(self.file(), os.O_RDWR | os.O_NONBLOCK)
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            os.close(fd)
+            return
+        self.held.append(fd)
+        if len(self.held) > HELD_MAX:
+            os.close(self.held.pop(self.random.randrange(HELD_MAX)))
+
+    def op_write_held(self):
+        if self.held:
+            os.pwrite(self.random.choice(self.held), self.bytes(),
+                      self.random.randrange(100))
+
+    def op_chmod_held(self):
+        if self.held:
+            os.fchmod(self.random.choice(self.held),
+                      self.random.choice([0o640, 0o660]))
+
+    def op_truncate_held(self):
+        if self.held:
+            os.ftruncate(self.random.choice(self.held),
+                         self.random.randrange(200))
+
+    def op_link_held(self):
+        if self.held:
+            os.link(f"/proc/self/fd/{self.random.choice(self.held)}",
+                    self.file(), follow_symlinks=True)
+
+    def op_map(self):
+        fd = os.open(self.file(), os.O_RDWR | os.O_NONBLOCK)
+        try:
+            if stat.S_ISREG(os.fstat(fd).st_mode):
+                os.ftruncate(fd, 4096)
+                self.maps.append(mmap.mmap(fd, 4096))
+        except ValueError:
+            pass  # shorter again already
+        finally:
+            os.close(fd)
+        if len(self.maps) > HELD_MAX:
+            self.maps.pop(self.random.randrange(HELD_MAX)).close()
+
+    def op_store(self):
+        """Into a mapping; another process may have cut the file, and a touch
+        would be SIGBUS: process_vm_writev() returns EFAULT instead."""
+        if not self.maps:
+            return
+        mapped = self.random.choice(self.maps)
+        self.poke(mapped, self.random.randrange(4000), self.bytes()[:60])
+        if self.random.random() < 0.3:
+            mapped.flush()
+
+    def poke(self, mapped, offset, data):
+        class Vector(ctypes.Structure):
+            _fields_ = [("base", ctypes.c_void_p),
+                        ("length", ctypes.c_size_t)]
+        place = ctypes.addressof(ctypes.c_char.from_buffer(mapped)) + offset
+        source = ctypes.create_string_buffer(data, len(data))
+        local = Vector(ctypes.addressof(source), len(data))
+        remote = Vector(place, len(data))
+        syscalls._check(syscalls._libc.process_vm_writev(
+            os.getpid(), ctypes.byref(local), 1, ctypes.byref(remote), 1, 0))
+
+    def op_unmap(self):
+        if self.maps:
+            self.maps.pop().close()
+
+    def operations(self):
+        return [getattr(self, name) for name in sorted(dir(self))
+                if name.startswith("op_")]
+
+    def run(self, go, ready, stop):
+        """Until stop is set; stands still while go is clear. The three are
+        single bytes shared with the conductor."""
+        operations = self.operations()
+        weights = [3 if op.__name__ in ("op_mkdir", "op_create", "op_write")
+                   else 1 for op in operations]
+        done = failed = 0
+        while not stop[0]:
+            if not go[0]:
+                ready[0] = 1
+                while not go[0] and not stop[0]:
+                    time.sleep(0.0005)
+                ready[0] = 0
+                continue
+            operation = self.random.choices(operations, weights)[0]
+            done += 1
+            try:
+                operation()
+            except OSError as error:
+                failed += 1
+                if error.errno in (errno.EIO, errno.ENOTCONN, errno.ENOSYS,
+                                   errno.EPROTO, errno.ECONNABORTED):
+                    raise
+        for fd in self.held:
+            os.close(fd)
+        return done, failed
+
+
+# ---- the truth ----
+
+def describe(path):
+    """What there is to know of a path, None when nothing is there. Times of
+    directories are left out: they change with every name in them, which is
+    told for the names."""
+    try:
+        st = os.lstat(path)
+    except FileNotFoundError:
+        return None
+    kind = stat.S_IFMT(st.st_mode)
+    content = None
+    attributes = ()
+    if kind == stat.S_IFREG:
+        with open(path, "rb") as file:
+            content = hashlib.sha1(file.read()).digest()
+    elif kind == stat.S_IFLNK:
+        content = os.readlink(path)
+    if kind in (stat.S_IFREG, stat.S_IFDIR):
+        attributes = tuple((name, os.getxattr(path, name))
+                           for name in sorted(os.listxattr(path)))
+    return (st.st_mode, st.st_uid, st.st_gid,
+            st.st_size if kind == stat.S_IFREG else 0,
+            st.st_mtime_ns if kind != stat.S_IFDIR else 0,
+            content, attributes)
+
+
+def take_truth(top):
+    """({path: description}, {path: inode number}) of all below a directory."""
+    truth = {}
+    inodes = {}
+    for path, directories, files in os.walk(top):
+        for name in directories + files:
+            name = os.path.join(path, name)
+            relative = os.fsencode(os.path.relpath(name, top))
+            truth[relative] = describe(name)
+            inodes[relative] = os.lstat(name).st_ino
+    return truth, inodes
+
+
+class Moment:
+    """A token, and the truth from which on its answer must be complete."""
+
+    def __init__(self, token, truth, exact):
+        self.token = token
+        self.truth = truth
+        self.exact = exact  # taken at the very moment of the truth
+
+
+def ancestors(path):
+    while b"/" in path:
+        path = path.rsplit(b"/", 1)[0]
+        yield path
+
+
+class Judge:
+    """Holds answers against the truth and counts."""
+
+    def __init__(self, has_unknown_links=False):
+        self.has_unknown_links = has_unknown_links
+        self.answers = 0
+        self.needed = 0    # paths that differed
+        self.told = 0      # records
+        self.extra = 0     # of these, paths that were and are the same
+        self.passing = 0   # of these, paths that were not and are not there
+        self.by_link = 0   # covered through another name alone
+
+    def covered(self, path, flags, inodes, linked):
+        if path in flags:
+            return True
+        if any(flags.get(above, 0) & SUBTREE for above in ancestors(path)):
+            return True
+        if self.has_unknown_links and inodes.get(path) in linked:
+            self.by_link += 1
+            return True
+        return False
+
+    def check(self, moment, answer, truth, inodes):
+        if answer.fresh:
+            fail(f"FRESH, reason {answer.reason}")
+        self.answers += 1
+        flags = answer.flags()
+        clocks = {record.path: record.clock for record in answer}
+        linked = {inodes[path] for path, bits in flags.items()
+                  if bits & LINKED and path in inodes}
+        differ = {path for path in moment.truth.keys() | truth.keys()
+                  if moment.truth.get(path) != truth.get(path)}
+        missed = [path for path in differ
+                  if not self.covered(path, flags, inodes, linked)]
+        if missed:
+            lines = [f"  {path!r}: was {moment.truth.get(path)}, "
+                     f"is {truth.get(path)}" for path in sorted(missed)]
+            fail(f"{len(missed)} paths missed since {moment.token}:\n" +
+                 "\n".join(lines) + f"\ntold: {sorted(answer)}")
+        self.needed += len(differ)
+        self.told += len(flags)
+        same = set(flags) - differ
+        self.extra += len(same & truth.keys())
+        self.passing += len(same - truth.keys())
+        for path, bits in flags.items():
+            self.check_flags(path, bits, clocks, flags, moment, truth)
+
+    def check_flags(self, path, bits, clocks, flags, moment, truth):
+        """What a record says beyond that something changed."""
+        is_there = path in truth or path == b"."
+        moved = any(flags.get(above, 0) & SUBTREE for above in
+                    ancestors(path))
+        if not moved and is_there == bool(bits & GONE):
+            fail(f"{path!r} is {'there' if is_there else 'not there'} and "
+                 f"told as {client.flag_names(bits)}")
+        if moment.exact and bits & NEW and path in moment.truth:
+            fail(f"{path!r} was there and is told as new")
+        if is_there and path != b"." and not moved:
+            is_dir = stat.S_ISDIR(truth[path][0])
+            if is_dir and not bits & DIR:
+                fail(f"{path!r} is a directory, which its record denies")
+        if not moment.exact or moved or bits & CONTENT:
+            return
+        # Nothing but attributes: content, type and target are the same.
+        old, new = moment.truth.get(path), truth.get(path)
+        if (old is None) != (new is None):
+            fail(f"{path!r} came or went and is told as "
+                 f"{client.flag_names(bits)}")
+        if old and (old[0] & 0o170000, old[3], old[5]) != \
+                (new[0] & 0o170000, new[3], new[5]):
+            fail(f"{path!r} has other content and is told as "
+                 f"{client.flag_names(bits)}")
+        if old and not bits & META and (old[0:3], old[6]) != \
+                (new[0:3], new[6]):
+            fail(f"{path!r} has other attributes and is told as "
+                 f"{client.flag_names(bits)}")
+        if old and not bits & TIMES and old[4] != new[4]:
+            fail(f"{path!r} has another time and is told as "
+                 f"{client.flag_names(bits)}")
+
+    def summary(self):
+        told = max(1, self.told)
+        return (f"{self.answers} answers, {self.needed} changed paths, "
+                f"{self.told} told: {100 * self.extra / told:.0f} % of them "
+                f"are as before, {100 * self.passing / told:.0f} % came and "
+                f"went; 0 missed" +
+                (f", {self.by_link} by another name" if self.by_link else ""))
+
+
+# ---- the conductor ----
+
+def _worker_process(top, seed, scratch, go, ready, stop, result_fd):
+    status = 1
+    try:
+        done, failed = Worker(top, seed, scratch).run(go, ready, stop)
+        os.write(result_fd, f"{done} {failed}\n".encode())
+        status = 0
+    except BaseException as error:
+        import traceback
+        traceback.print_exc()
+        print(f"# a worker failed: {error}", flush=True)
+    finally:
+        ready[0] = 1
+        os._exit(status)
+
+
+class Storm:
+    """Start workers on a mount; then turn() again and again, then end()."""
+
+    def __init__(self, m, scratch, seed, workers=4, has_unknown_links=False):
+        self.m = m
+        self.random = random.Random(seed)
+        self.judge = Judge(has_unknown_links)
+        self.conn = m.connect()
+        self.moments = []
+        self.shared = mmap.mmap(-1, 4096)
+        self.view = memoryview(self.shared)
+        self.workers = []
+        reader, writer = os.pipe()
+        self.results = reader
+        print(f"# storm of {workers} processes, seed {seed}", flush=True)
+        for n in range(workers):
+            pid = os.fork()
+            if pid == 0:
+                _worker_process(m.path, seed * 1000 + n, scratch,
+                                self.view[0:1], self.view[10 + n:11 + n],
+                                self.view[1:2], writer)
+            self.workers.append(pid)
+        os.close(writer)
+
+    def _stand_still(self):
+        self.view[0] = 0
+        deadline = time.monotonic() + 60
+        while not all(self.view[10:10 + len(self.workers)]):
+            if time.monotonic() > deadline:
+                fail("a worker does not come to rest")
+            time.sleep(0.0005)
+        for pid in self.workers:
+            if os.waitpid(pid, os.WNOHANG)[0]:
+                fail("a worker has failed")
+
+    def _go_on(self):
+        self.view[0] = 1
+        while any(self.view[10:10 + len(self.workers)]):
+            time.sleep(0.0005)
+
+    def turn(self, seconds):
+        """Let the storm blow, then stop it and judge all tokens."""
+        self._go_on()
+        end = time.monotonic() + seconds
+        between = []
+        while time.monotonic() < end:
+            time.sleep(seconds * self.random.random() / 4)
+            if self.random.random() < 0.5:
+                between.append(self.conn.token())
+            elif self.moments:
+                # Somebody asks in the middle, which must not matter.
+                old = self.random.choice(self.moments)
+                between.append(self.conn.since(old.token).token)
+        self._stand_still()
+        # What the mappings hold gets below by this, and is stamped.
+        self.conn.syncfs()
+        token = self.conn.token()
+        truth, inodes = take_truth(self.m.below)
+        for moment in self.moments:
+            self.judge.check(moment, self.conn.since(moment.token), truth,
+                             inodes)
+        # Tokens of this turn are good for what comes after it, too.
+        self.moments = self.random.sample(self.moments,
+                                          min(6, len(self.moments)))
+        self.moments += [Moment(each, truth, False)
+                         for each in between[:3]]
+        self.moments.append(Moment(token, truth, True))
+        self._compare_views(truth)
+
+    def _compare_views(self, truth):
+        """Through the mount everything looks as it does below."""
+        through, _ = take_truth(self.m.path)
+        if through != truth:
+            differ = [path for path in through.keys() | truth.keys()
+                      if through.get(path) != truth.get(path)]
+            fail("seen differently through the mount: " + "".join(
+                f"\n  {path!r}: below {truth.get(path)}, through the mount "
+                f"{through.get(path)}" for path in sorted(differ)))
+
+    def end(self):
+        self.view[1] = 1
+        self.view[0] = 1
+        done = failed = 0
+        for pid in self.workers:
+            if os.waitpid(pid, 0)[1]:
+                fail("a worker has failed")
+        for line in os.read(self.results, 65536).splitlines():
+            one, two = line.split()
+            done += int(one)
+            failed += int(two)
+        print(f"# {done} operations, of which {failed} were refused; " +
+              self.judge.summary(), flush=True)
+        self.conn.close()

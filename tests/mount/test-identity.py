@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: MIT
+"""No byte of one file in another: readers and writers on open descriptors and
+mappings, against names that are replaced and exchanged under them."""
+
+import harness
+
+
+@harness.test(limit=60, needs_root=True)
+def no_byte_gets_into_another_file(t):
+    m = t.mount()
+    t.run(t.program("mount/identity"), "6", m.path, m.below, quiet=False)
+
+
+@harness.test(limit=60, needs_root=True, needs_hooks=True)
+def no_byte_gets_into_another_file_when_no_descriptor_is_kept(t):
+    m = t.mount(env={"SINCEFS_TEST_NO_DESCRIPTOR_CACHE": "1"})
+    t.run(t.program("mount/identity"), "6", m.path, m.below, quiet=False)
+
+
+if __name__ == "__main__":
+    harness.main()
