@@ -102,15 +102,15 @@ void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent,
 }
 
 /*
- * Open @name for CREATE. *@created_out: it is new. One that is there already,
- * though the kernel thought not, is opened as it is.
+ * Make @name and open it. A file that is there already, though the kernel had
+ * been told that it is not, came past the mount: the kernel would take ours for
+ * a new file and let the caller in without asking for permission, or cutting it
+ * off. ESTALE makes it look the name up again and open it as what it is.
  */
 static int create_at(Fs *fs, fuse_req_t req, const Descriptor *dir,
-		     const char *name, mode_t mode, int flags,
-		     bool *created_out)
+		     const char *name, mode_t mode, int flags)
 {
 	Identity identity;
-	struct stat attributes;
 	errint r;
 	int fd;
 
@@ -119,18 +119,8 @@ static int create_at(Fs *fs, fuse_req_t req, const Descriptor *dir,
 		return r;
 	fd = open_at(fs, dir->fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW,
 		     mode & 07777);
-	*created_out = fd >= 0;
-	if (fd == -EEXIST && !(flags & O_EXCL)) {
-		fd = open_at(fs, dir->fd, name,
-			     O_RDWR | O_NOFOLLOW | O_NONBLOCK, 0);
-		if (fd >= 0 && (fstat(fd, &attributes) != 0 ||
-				!S_ISREG(attributes.st_mode))) {
-			close(fd);
-			fd = -ESTALE;
-		}
-	}
 	identity_drop(&identity);
-	return fd;
+	return fd == -EEXIST && !(flags & O_EXCL) ? -ESTALE : fd;
 }
 
 /* Let the node of the new file @id have @fd (taken): cached, and pinned until
@@ -172,9 +162,8 @@ void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 	struct fuse_entry_param entry;
 	struct statx attributes;
 	Descriptor *dir;
-	bool created = false;
-	int fd = -1;
 	errint r;
+	int fd;
 
 	if (control_is_name(name)) {
 		reply(req, -EEXIST);
@@ -185,11 +174,10 @@ void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 		reply(req, r);
 		return;
 	}
-	fd = create_at(fs, req, dir, name, mode, fi->flags, &created);
+	fd = create_at(fs, req, dir, name, mode, fi->flags);
 	locate_release(fs, dir);
 	r = fd < 0 ? fd : 0;
-	if (created || r < 0)
-		mark_made(fs, parent, name, S_IFREG, r, &by);
+	mark_made(fs, parent, name, S_IFREG, r, &by);
 	if (r == 0)
 		r = stat_at(fd, "", &attributes);
 	if (r == 0)
@@ -201,27 +189,6 @@ void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 		return;
 	}
 	adopt_created(fs, entry.ino, fd, attributes.stx_mode);
-	if (!created && (fi->flags & O_TRUNC)) {
-		/* The kernel believes that it made the file, so the truncation
-		   is left to us. */
-		Descriptor *file;
-
-		r = locate_open(fs, entry.ino, DESCRIPTOR_WRITE, &file);
-		if (r == 0) {
-			if (ftruncate(file->fd, 0) != 0)
-				r = -errno;
-			else
-				r = stat_at(file->fd, "", &attributes);
-			mark_content(fs, entry.ino, &by);
-			entry.attr = stat_of(&attributes);
-			locate_release(fs, file);
-		}
-	}
-	if (r < 0) {
-		undo_lookup(fs, &entry);
-		reply(req, r);
-		return;
-	}
 	fi->fh = 0;
 	fi->keep_cache = 1;
 	if (fuse_reply_create(req, &entry, fi) < 0)
