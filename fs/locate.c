@@ -324,7 +324,7 @@ errint locate_open(Fs *fs, uint64_t id, DescriptorKind kind,
 {
 	Descriptor *path = NULL;
 	Node *node;
-	bool regular = false;
+	bool regular = false, keep;
 	errint r;
 	int fd;
 
@@ -355,10 +355,15 @@ errint locate_open(Fs *fs, uint64_t id, DescriptorKind kind,
 		return 0;
 	}
 	fd = reopen(fs, path->fd, kind == DESCRIPTOR_WRITE ? O_RDWR : O_RDONLY);
+	/* A file that may be written but not read: this writer gets it, but
+	   nobody else may find it. */
+	keep = fd != -EACCES || kind != DESCRIPTOR_WRITE;
+	if (!keep)
+		fd = reopen(fs, path->fd, O_WRONLY);
 	locate_release(fs, path);
 	if (fd < 0)
 		return fd;
-	return adopt(fs, id, fd, kind, true, descriptor_out);
+	return adopt(fs, id, fd, kind, keep, descriptor_out);
 }
 
 errint locate_stat(Fs *fs, uint64_t id, struct statx *attributes_out)

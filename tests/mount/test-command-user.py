@@ -113,6 +113,34 @@ def user_runs_a_command_inside(t):
 
 
 @harness.test()
+def modes_that_lock_the_user_out_keep_no_open_file_from_him(t):
+    """What is open stays usable when its mode no longer allows opening it; with
+    the daemon's descriptors kept and not kept."""
+    user = User(t)
+    for keep_none in "0", "1":
+        path = user.directory("m" + keep_none)
+        user.env["SINCEFS_TEST_NO_DESCRIPTOR_CACHE"] = keep_none
+        user.command("mount", path)
+        pid = user.daemon_of(path)
+        user.shell("""
+            set -e
+            cd "$1"
+            echo a > write-only; chmod 0200 write-only; echo b >> write-only
+            echo a > locked; exec 7<>locked; chmod 0000 locked; echo b >&7
+            exec 7>&-
+            umask 0777; exec 8>made-so; echo a >&8; echo b >&8; exec 8>&-
+            umask 022; mkdir d; echo a > d/f; exec 9<d/f
+            chmod 0444 d/f; rm d/f; cat <&9 > read; exec 9<&-
+            chmod 0600 write-only locked made-so""", path)
+        for name in "write-only", "locked", "made-so":
+            equal(user.shell('cat "$1"', os.path.join(path, name)), b"a\nb\n",
+                  "content of " + name)
+        equal(user.shell('cat "$1/read"', path), b"a\n", "what was read")
+        user.command("umount", path)
+        true(harness.process_is_gone(pid), "the daemon lives")
+
+
+@harness.test()
 def odd_names_are_mounted_and_unmounted(t):
     user = User(t)
     for name in "a b", "comma,ro,x", "new\nline", "back\\slash", "-z":
