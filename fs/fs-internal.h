@@ -37,6 +37,7 @@ struct Fs {
 
 	DirtySet *set;        /* borrowed */
 	TreeList *trees;      /* borrowed */
+	NameNode *root_name;  /* of the mount's tree; borrowed from it */
 	const Ignore *ignore; /* borrowed, or NULL */
 
 	InodeTable *table;     /* owned; its lock guards the next one too */

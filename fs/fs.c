@@ -303,6 +303,7 @@ static Fs *new_fs(FsConfig *config, const struct fuse_custom_io *io, int fd,
 	fs->acts_as_caller = fs->is_root;
 	fs->set = config->set;
 	fs->trees = config->trees;
+	fs->root_name = tree_list_get_root_node(fs->trees, 1);
 	fs->ignore = config->ignore;
 	counters_init(&fs->counters);
 	streams_init(&fs->streams);

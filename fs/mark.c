@@ -84,7 +84,7 @@ static void stamp_path_locked(Fs *fs, const Path *path, uint16_t flags,
 			      const Writer *by)
 {
 	NameTree *names = dirty_set_get_names(fs->set);
-	NameNode *node = name_node_ref(tree_list_get_root_node(fs->trees, 1));
+	NameNode *node = name_node_ref(fs->root_name);
 
 	for (size_t i = 0; i < path->count && node != NULL; i++) {
 		NameNode *child = name_tree_ref_child(
