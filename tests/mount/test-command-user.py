@@ -126,7 +126,7 @@ def modes_that_lock_the_user_out_keep_no_open_file_from_him(t):
             set -e
             cd "$1"
             echo a > write-only; chmod 0200 write-only; echo b >> write-only
-            echo a > locked; exec 7<>locked; chmod 0000 locked; echo b >&7
+            echo a > locked; exec 7>>locked; chmod 0000 locked; echo b >&7
             exec 7>&-
             umask 0777; exec 8>made-so; echo a >&8; echo b >&8; exec 8>&-
             umask 022; mkdir d; echo a > d/f; exec 9<d/f
