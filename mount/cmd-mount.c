@@ -17,8 +17,12 @@ static int mount_in_background(CoverOptions *options, const char *dir)
 {
 	g_autoptr(GError) error = NULL;
 	g_autofree char *root = NULL;
+	sigset_t before;
 	pid_t pid;
 
+	/* Until the end: one that comes too late does not count as a failure.
+	 */
+	cover_hold_signals(&before);
 	if (!cover_start(options, dir, &root, &pid, &error)) {
 		report("%s", error->message);
 		return STATUS_FAILED;

@@ -18,6 +18,7 @@
 #include "mount/command.h"
 #include "mount/cover.h"
 #include "mount/report.h"
+#include "mount/uncover.h"
 
 /* As shells say it. */
 #define STATUS_CANNOT_RUN 126
@@ -54,10 +55,7 @@ static void G_GNUC_NORETURN start_command(const char *root, char **command,
 	g_autofree char *shown = NULL;
 	int reason;
 
-	for (size_t i = 0; i < G_N_ELEMENTS(passed_signals); i++)
-		signal(passed_signals[i], SIG_DFL);
 	sigprocmask(SIG_SETMASK, mask, NULL);
-
 	if (chdir(root) < 0) {
 		shown = dup_shown_path(root);
 		report("cannot go to %s: %s", shown, reason_text(errno));
@@ -72,32 +70,37 @@ static void G_GNUC_NORETURN start_command(const char *root, char **command,
 	_exit(reason == ENOENT ? STATUS_NOT_FOUND : STATUS_CANNOT_RUN);
 }
 
-/* Returns an exit status. */
-static int run_command(const char *root, char **command)
+/* One that was ignored already is ignored by COMMAND as well (nohup). */
+static void take_signals(void)
 {
 	struct sigaction action = {.sa_sigaction = pass_on,
 				   .sa_flags = SA_SIGINFO | SA_RESTART};
-	sigset_t ours, before;
-	int status;
-	pid_t pid;
 
-	sigemptyset(&ours);
-	for (size_t i = 0; i < G_N_ELEMENTS(passed_signals); i++)
-		sigaddset(&ours, passed_signals[i]);
-	/* None may come between the fork and the child's number. */
-	sigprocmask(SIG_BLOCK, &ours, &before);
-	pid = fork();
+	for (size_t i = 0; i < G_N_ELEMENTS(passed_signals); i++) {
+		struct sigaction now;
+
+		if (sigaction(passed_signals[i], NULL, &now) == 0 &&
+		    now.sa_handler != SIG_IGN)
+			sigaction(passed_signals[i], &action, NULL);
+	}
+}
+
+/* With the signals blocked; @before is the mask for COMMAND. Returns an exit
+   status. */
+static int run_command(const char *root, char **command, const sigset_t *before)
+{
+	int status;
+	pid_t pid = fork();
+
 	if (pid == 0)
-		start_command(root, command, &before);
+		start_command(root, command, before);
 	if (pid < 0) {
 		report("cannot start a process: %s", reason_text(errno));
-		sigprocmask(SIG_SETMASK, &before, NULL);
 		return STATUS_CANNOT_RUN;
 	}
 	child_pid = pid;
-	for (size_t i = 0; i < G_N_ELEMENTS(passed_signals); i++)
-		sigaction(passed_signals[i], &action, NULL);
-	sigprocmask(SIG_SETMASK, &before, NULL);
+	take_signals();
+	sigprocmask(SIG_SETMASK, before, NULL);
 
 	while (waitpid(pid, &status, 0) < 0) {
 		if (errno != EINTR)
@@ -115,13 +118,13 @@ static bool end_mount(const char *root)
 	g_autofree char *shown = dup_shown_path(root);
 	bool busy;
 
-	if (cover_end(root, false, &busy, &error))
+	if (uncover(root, false, &busy, &error))
 		return true;
 	report("%s", error->message);
 	if (!busy)
 		return false;
 	g_clear_error(&error);
-	if (!cover_end(root, true, NULL, &error)) {
+	if (!uncover(root, true, NULL, &error)) {
 		report("%s", error->message);
 		return false;
 	}
@@ -133,15 +136,20 @@ static int mount_and_run(CoverOptions *options, const char *dir, char **command)
 {
 	g_autoptr(GError) error = NULL;
 	g_autofree char *root = NULL;
+	sigset_t before;
 	int status;
 	pid_t pid;
 
+	/* Until COMMAND can have them. */
+	cover_hold_signals(&before);
 	if (!cover_start(options, dir, &root, &pid, &error)) {
 		report("%s", error->message);
 		return STATUS_FAILED;
 	}
 	cover_report_bypassers(root, pid, true);
-	status = run_command(root, command);
+	status = cover_get_held_signal();
+	status = status > 0 ? STATUS_SIGNAL + status
+			    : run_command(root, command, &before);
 	if (!end_mount(root) && status == 0)
 		status = STATUS_FAILED;
 	return status;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "mount/command.h"
-#include "mount/cover.h"
 #include "mount/report.h"
+#include "mount/uncover.h"
 
 static const CommandSyntax syntax = {
 	.name = "sincefs umount",
@@ -28,7 +28,7 @@ int cmd_umount(int argc, char **argv)
 
 	if (!command_parse(&syntax, entries, argc, argv, &operands, &status))
 		return status;
-	if (!cover_end(operands[0], lazy, NULL, &error)) {
+	if (!uncover(operands[0], lazy, NULL, &error)) {
 		report("%s", error->message);
 		return STATUS_FAILED;
 	}

@@ -12,12 +12,10 @@
 #include "mount/cover.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -32,12 +30,7 @@
 
 #define VERIFY_MS 10000
 #define PROBE_MS 2000
-#define END_MS 10000
 #define BYPASSERS_SHOWN 20
-
-#ifndef SYS_pidfd_open
-#define SYS_pidfd_open 434
-#endif
 
 void cover_options_init(CoverOptions *options)
 {
@@ -169,17 +162,49 @@ static bool verify(const char *root, const DaemonIdentity *identity,
 	return true;
 }
 
+/* Is there one of our mounts at @root? */
+static bool is_covered(const char *root)
+{
+	g_autoptr(MountTable) table = mount_table_read(NULL);
+	const MountEntry *entry =
+		table ? mount_table_find_path(table, root) : NULL;
+
+	return mount_entry_is_sincefs(entry) && strcmp(entry->point, root) == 0;
+}
+
 /* Detach what a daemon that was killed may have left. */
 static void remove_rest(const char *root)
 {
-	g_autoptr(MountTable) table = mount_table_read(NULL);
 	g_autoptr(Probe) probe = NULL;
-	const MountEntry *entry;
 
-	entry = table ? mount_table_find_path(table, root) : NULL;
-	if (mount_entry_is_sincefs(entry) && strcmp(entry->point, root) == 0 &&
+	if (is_covered(root) &&
 	    probe_mount(root, PROBE_MS, &probe) == -ENOTCONN)
 		mountpoint_unmount(root, true, NULL);
+}
+
+static const int held_signals[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP};
+
+void cover_hold_signals(sigset_t *before_out)
+{
+	sigset_t held;
+
+	sigemptyset(&held);
+	for (size_t i = 0; i < G_N_ELEMENTS(held_signals); i++)
+		sigaddset(&held, held_signals[i]);
+	sigprocmask(SIG_BLOCK, &held, before_out);
+}
+
+int cover_get_held_signal(void)
+{
+	sigset_t pending;
+
+	if (sigpending(&pending) < 0)
+		return 0;
+	for (size_t i = 0; i < G_N_ELEMENTS(held_signals); i++) {
+		if (sigismember(&pending, held_signals[i]) == 1)
+			return held_signals[i];
+	}
+	return 0;
 }
 
 bool cover_start(CoverOptions *options, const char *dir, char **root_out,
@@ -188,6 +213,7 @@ bool cover_start(CoverOptions *options, const char *dir, char **root_out,
 	g_auto(Place) place = PLACE_INIT;
 	DaemonIdentity identity;
 	DaemonConfig config;
+	bool fine;
 
 	if (!place_open(&place, dir, options->source, options->allow_other,
 			error))
@@ -198,7 +224,13 @@ bool cover_start(CoverOptions *options, const char *dir, char **root_out,
 		remove_rest(place.root);
 		return false;
 	}
-	if (!verify(place.root, &identity, error)) {
+	fine = verify(place.root, &identity, error);
+	if (fine && cover_get_held_signal() != 0) {
+		g_set_error_literal(error, G_FILE_ERROR, G_FILE_ERROR_INTR,
+				    "interrupted");
+		fine = false;
+	}
+	if (!fine) {
 		kill(identity.pid, SIGKILL);
 		waitpid(identity.pid, NULL, 0);
 		remove_rest(place.root);
@@ -215,13 +247,16 @@ static int check_foreground(const char *root, int reader, pid_t daemon_pid)
 	DaemonIdentity identity = {.pid = daemon_pid};
 	g_autoptr(GError) error = NULL;
 
-	if (!daemon_read_report(reader, &identity, &error) ||
-	    !verify(root, &identity, &error)) {
-		report("%s", error->message);
-		return EXIT_FAILURE;
+	if (daemon_read_report(reader, &identity, &error) &&
+	    verify(root, &identity, &error)) {
+		cover_report_bypassers(root, daemon_pid, false);
+		return EXIT_SUCCESS;
 	}
-	cover_report_bypassers(root, daemon_pid, false);
-	return EXIT_SUCCESS;
+	/* Somebody has ended it meanwhile. */
+	if (identity.instance != 0 && !is_covered(root))
+		return EXIT_SUCCESS;
+	report("%s", error->message);
+	return EXIT_FAILURE;
 }
 
 int cover_serve(CoverOptions *options, const char *dir)
@@ -323,136 +358,4 @@ void cover_report_bypassers(const char *root, pid_t daemon_pid,
 		report_more("  and %u more", holders->len - BYPASSERS_SHOWN);
 	report_more("What they change is not recorded. In a shell type "
 		    "cd \"$PWD\", start other programs again.");
-}
-
-/* Says which mount @path lies in: false with @error when it is none of ours. */
-static bool find_mount(const char *path, MountTable **table_out,
-		       const MountEntry **entry_out, GError **error)
-{
-	g_autofree char *shown = dup_shown_path(path);
-	g_autoptr(GError) reason = NULL;
-	g_autofree char *real = mountpoint_resolve(path, &reason);
-	g_autoptr(MountTable) table = real ? mount_table_read(&reason) : NULL;
-	const MountEntry *entry;
-
-	if (!table) {
-		g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_FAILED,
-			    "cannot unmount %s: %s", shown, reason->message);
-		return false;
-	}
-	entry = mount_table_find_path(table, real);
-	if (!mount_entry_is_sincefs(entry)) {
-		g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_FAILED,
-			    "cannot unmount %s: not on a sincefs mount", shown);
-		return false;
-	}
-	*entry_out = entry;
-	*table_out = g_steal_pointer(&table);
-	return true;
-}
-
-/* Wait for the end of the process behind @pidfd. */
-static bool wait_for_end(int pidfd, pid_t pid)
-{
-	gint64 deadline = g_get_monotonic_time() + END_MS * (gint64)1000;
-
-	for (;;) {
-		struct pollfd poller = {.fd = pidfd, .events = POLLIN};
-		gint64 left_ms = (deadline - g_get_monotonic_time()) / 1000;
-		int n;
-
-		if (left_ms <= 0)
-			return false;
-		n = poll(&poller, 1, (int)left_ms);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		/* It is our child if this is the command that mounted. */
-		waitpid(pid, NULL, WNOHANG);
-		return true;
-	}
-}
-
-/*
- * Unmount, and give somebody who is just leaving the time to be gone. Holders
- * are looked for only when it is in use.
- */
-static int unmount_patiently(const MountTable *table, const MountEntry *entry,
-			     bool lazy, pid_t pid, GPtrArray **holders_out,
-			     char **said_out)
-{
-	for (int tries = 0;; tries++) {
-		int r = mountpoint_unmount(entry->point, lazy, said_out);
-
-		if (r != -EBUSY)
-			return r;
-		g_clear_pointer(holders_out, g_ptr_array_unref);
-		*holders_out =
-			holders_find(table, entry, HOLDERS_OF_MOUNT, pid);
-		if ((*holders_out)->len > 0 || tries == 5)
-			return r;
-		g_usleep(20000);
-	}
-}
-
-bool cover_end(const char *path, bool lazy, bool *busy_out, GError **error)
-{
-	g_autoptr(MountTable) table = NULL;
-	g_autoptr(GPtrArray) holders = NULL;
-	g_autoptr(Probe) probe = NULL;
-	g_autofree char *shown = NULL;
-	g_autofree char *said = NULL;
-	const MountEntry *entry;
-	auto_fd pidfd = -1;
-	pid_t pid = 0;
-	bool dead;
-	int r;
-
-	if (busy_out)
-		*busy_out = false;
-	if (!find_mount(path, &table, &entry, error))
-		return false;
-	shown = dup_shown_path(entry->point);
-	/* Not to be the one who keeps it busy. */
-	if (chdir("/") < 0) {
-		g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno),
-			    "cannot go to '/': %s", reason_text(errno));
-		return false;
-	}
-
-	dead = probe_mount(entry->point, PROBE_MS, &probe) == -ENOTCONN;
-	if (probe) {
-		pid = (pid_t)probe->info.pid;
-		pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-	}
-
-	r = unmount_patiently(table, entry, lazy || dead, pid, &holders, &said);
-	if (r == -EBUSY) {
-		g_autofree char *who = holders_dup_summary(holders);
-
-		if (busy_out)
-			*busy_out = true;
-		g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_FAILED,
-			    "cannot unmount %s: busy (%s); end %s or use "
-			    "--lazy",
-			    shown, holders->len ? who : "by whom is not known",
-			    holders->len == 1 ? "it" : "these");
-		return false;
-	}
-	/* EINVAL: it was unmounted meanwhile, which is what was wanted. */
-	if (r < 0 && r != -EINVAL) {
-		g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(-r),
-			    "cannot unmount %s: %s", shown,
-			    said ? said : reason_text(-r));
-		return false;
-	}
-	if (!lazy && pidfd >= 0 && !wait_for_end(pidfd, pid)) {
-		g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_FAILED,
-			    "unmounted %s, but its daemon (pid %d) has not "
-			    "ended in %d s",
-			    shown, (int)pid, END_MS / 1000);
-		return false;
-	}
-	return true;
 }

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Put a mount over a directory, and take it away: the checks, the daemon, and
- * the proof that it answers. What the commands mount, umount and run share.
+ * Put a mount over a directory: the checks, the daemon, and the proof that it
+ * answers. What the commands mount and run share; uncover.h is the reverse.
  *
  * For the main thread of a command.
  */
 #ifndef MOUNT_COVER_H
 #define MOUNT_COVER_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
@@ -40,9 +41,18 @@ void cover_options_describe(CoverOptions *options, GOptionEntry *entries);
 bool cover_options_check(CoverOptions *options, GError **error);
 
 /*
+ * Hold back the signals that interrupt a command, so that it does all or
+ * nothing; *@before_out is the mask to go back to.
+ */
+void cover_hold_signals(sigset_t *before_out);
+/* One that has come since, or 0. */
+int cover_get_held_signal(void);
+
+/*
  * Mount over @dir with a daemon in the background, and return when a client has
  * got an answer from it. *@root_out (caller frees) is where it is mounted,
  * *@pid_out the daemon. False with @error, a whole line: nothing is mounted.
+ * It fails if a signal that is held back has come.
  */
 bool cover_start(CoverOptions *options, const char *dir, char **root_out,
 		 pid_t *pid_out, GError **error);
@@ -56,13 +66,5 @@ int cover_serve(CoverOptions *options, const char *dir);
    Says nothing when there are none. */
 void cover_report_bypassers(const char *root, pid_t daemon_pid,
 			    bool not_ancestors);
-
-/*
- * End the mount that @path lies in, dead or alive, and wait for the end of its
- * daemon unless it was detached. With @lazy it is detached although it is in
- * use. False with @error, a whole line; *@busy_out, which may be NULL, is set
- * to true iff the reason is that it is in use.
- */
-bool cover_end(const char *path, bool lazy, bool *busy_out, GError **error);
 
 #endif /* MOUNT_COVER_H */

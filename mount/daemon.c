@@ -56,6 +56,7 @@ typedef struct {
 
 typedef struct {
 	const DaemonConfig *config;
+	char *shown; /* owned; the place, for messages */
 	GMainLoop *loop;
 	Fs *fs;
 	bool ending;
@@ -90,12 +91,11 @@ static void end(Daemon *daemon)
 
 	r = fs_unmount(daemon->fs, false);
 	if (r == -EBUSY) {
-		g_message("'%s' is in use: detached",
-			  daemon->config->mountpoint);
+		g_message("%s is in use: detached", daemon->shown);
 		r = fs_unmount(daemon->fs, true);
 	}
 	if (r < 0)
-		g_warning("cannot unmount '%s': %s", daemon->config->mountpoint,
+		g_warning("cannot unmount %s: %s", daemon->shown,
 			  reason_text(-r));
 }
 
@@ -222,14 +222,13 @@ static bool start_serving(Daemon *daemon, DaemonConfig *config, DirtySet *set,
 	return started;
 }
 
-static void tell(int fd, uint64_t instance, const char *text)
+/* False when the starter is gone. */
+static bool tell(int fd, uint64_t instance, const char *text)
 {
 	Report said = {.instance = instance};
 
-	/* A starter that is gone is nobody to tell. */
-	if (write(fd, &said, sizeof(said)) == sizeof(said) && text &&
-	    write(fd, text, strlen(text)) < 0)
-		return;
+	return write(fd, &said, sizeof(said)) == sizeof(said) &&
+	       (!text || write(fd, text, strlen(text)) >= 0);
 }
 
 /* @null_fd: becomes the standard streams once it answers, -1 to keep them. */
@@ -244,6 +243,7 @@ static int serve(DaemonConfig *config, int report_fd, int null_fd,
 	auto_fd report = report_fd;
 
 	prepare_process();
+	daemon.shown = dup_shown_path(config->mountpoint);
 	daemon.loop = g_main_loop_new(NULL, FALSE);
 	g_unix_signal_add(SIGTERM, on_signal, &daemon);
 	g_unix_signal_add(SIGINT, on_signal, &daemon);
@@ -260,27 +260,30 @@ static int serve(DaemonConfig *config, int report_fd, int null_fd,
 		start_serving(&daemon, config, set, trees, &error);
 	}
 
+	if (!error && null_fd >= 0) {
+		dup2(null_fd, STDIN_FILENO);
+		dup2(null_fd, STDOUT_FILENO);
+		dup2(null_fd, STDERR_FILENO);
+		log_use_system();
+	}
 	if (error) {
 		tell(report, 0, error->message);
 		daemon.status = EXIT_FAILURE;
+	} else if (!tell(report, instance, NULL)) {
+		/* The starter was killed: nobody knows of this mount. */
+		daemon.status = EXIT_FAILURE;
 	} else {
-		if (null_fd >= 0) {
-			dup2(null_fd, STDIN_FILENO);
-			dup2(null_fd, STDOUT_FILENO);
-			dup2(null_fd, STDERR_FILENO);
-			log_use_system();
-		}
-		g_message("mounted over '%s'", config->mountpoint);
-		tell(report, instance, NULL);
 		fd_clear(&report);
+		g_message("mounted over %s", daemon.shown);
 		g_main_loop_run(daemon.loop);
-		g_message("ended the mount over '%s'", config->mountpoint);
+		g_message("ended the mount over %s", daemon.shown);
 	}
 
 	fs_free(daemon.fs);
 	tree_list_free(trees);
 	dirty_set_free(set);
 	g_main_loop_unref(daemon.loop);
+	g_free(daemon.shown);
 	fd_clear(&config->source_fd);
 	return daemon.status;
 }

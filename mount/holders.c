@@ -224,37 +224,128 @@ static int compare_pids(const void *a, const void *b)
 	return ((*left)->pid > (*right)->pid) - ((*left)->pid < (*right)->pid);
 }
 
+/* Calls visit(proc, pid, data) for each process but ourselves until it returns
+   false; @proc is its directory in /proc. */
+static void visit_processes(bool (*visit)(int proc, pid_t pid, void *data),
+			    void *data)
+{
+	DIR *dir = opendir("/proc");
+	struct dirent *entry;
+	bool go_on = true;
+
+	if (!dir)
+		return;
+	while (go_on && (entry = readdir(dir))) {
+		pid_t pid = atoi(entry->d_name);
+		auto_fd proc = -1;
+
+		if (pid <= 0 || pid == getpid())
+			continue;
+		proc = openat(dirfd(dir), entry->d_name,
+			      O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (proc >= 0)
+			go_on = visit(proc, pid, data);
+	}
+	closedir(dir);
+}
+
+static bool search_init(Search *search, const MountTable *table,
+			const MountEntry *mount, HoldersWhich which)
+{
+	search->table = table;
+	search->mount = mount;
+	search->which = which;
+	return read_link(AT_FDCWD, "/proc/self/ns/mnt", search->name_space,
+			 sizeof(search->name_space));
+}
+
+typedef struct {
+	Search search;
+	pid_t not_pid;
+	GPtrArray *holders;
+} HoldersFind;
+
+static bool visit_holder(int proc, pid_t pid, void *data)
+{
+	HoldersFind *find = data;
+	Holder *holder =
+		pid == find->not_pid ? NULL : look_at(&find->search, proc, pid);
+
+	if (holder)
+		g_ptr_array_add(find->holders, holder);
+	return true;
+}
+
 GPtrArray *holders_find(const MountTable *table, const MountEntry *mount,
 			HoldersWhich which, pid_t not_pid)
 {
-	GPtrArray *holders = g_ptr_array_new_with_free_func(holder_free);
-	Search search = {.table = table, .mount = mount, .which = which};
-	DIR *proc = opendir("/proc");
-	struct dirent *entry;
+	HoldersFind find = {
+		.not_pid = not_pid,
+		.holders = g_ptr_array_new_with_free_func(holder_free),
+	};
 
-	if (!proc)
-		return holders;
-	if (!read_link(dirfd(proc), "self/ns/mnt", search.name_space,
-		       sizeof(search.name_space))) {
-		closedir(proc);
-		return holders;
-	}
-	while ((entry = readdir(proc))) {
-		pid_t pid = atoi(entry->d_name);
-		auto_fd fd = -1;
-		Holder *holder;
+	if (search_init(&find.search, table, mount, which))
+		visit_processes(visit_holder, &find);
+	g_ptr_array_sort(find.holders, compare_pids);
+	return find.holders;
+}
 
-		if (pid <= 0 || pid == getpid() || pid == not_pid)
-			continue;
-		fd = openat(dirfd(proc), entry->d_name,
-			    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		holder = fd < 0 ? NULL : look_at(&search, fd, pid);
-		if (holder)
-			g_ptr_array_add(holders, holder);
+bool holders_have_self(const MountTable *table, const MountEntry *mount,
+		       HoldersWhich which)
+{
+	auto_fd proc = open("/proc/self", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	Search search;
+	Holder *holder;
+
+	if (proc < 0 || !search_init(&search, table, mount, which))
+		return false;
+	holder = look_at(&search, proc, getpid());
+	if (!holder)
+		return false;
+	holder_free(holder);
+	return true;
+}
+
+typedef struct {
+	const MountEntry *mount;
+	char name_space[64]; /* of mounts: ours */
+	pid_t found;
+} NameSpaceFind;
+
+/* The mount has another number there, but the same device. */
+static bool visit_name_space(int proc, pid_t pid, void *data)
+{
+	NameSpaceFind *find = data;
+	char name_space[64];
+	g_autofree char *path = NULL;
+	g_autofree char *text = NULL;
+	g_autoptr(MountTable) table = NULL;
+
+	if (!read_link(proc, "ns/mnt", name_space, sizeof(name_space)) ||
+	    strcmp(name_space, find->name_space) == 0)
+		return true;
+	path = g_strdup_printf("/proc/%d/mountinfo", (int)pid);
+	if (!g_file_get_contents(path, &text, NULL, NULL))
+		return true;
+	table = mount_table_parse(text);
+	for (size_t i = 0; i < mount_table_get_count(table); i++) {
+		const MountEntry *entry = mount_table_get(table, i);
+
+		if (entry->major == find->mount->major &&
+		    entry->minor == find->mount->minor)
+			find->found = pid;
 	}
-	closedir(proc);
-	g_ptr_array_sort(holders, compare_pids);
-	return holders;
+	return find->found == 0;
+}
+
+pid_t holders_find_name_space(const MountEntry *mount)
+{
+	NameSpaceFind find = {.mount = mount};
+
+	if (read_link(AT_FDCWD, "/proc/self/ns/mnt", find.name_space,
+		      sizeof(find.name_space)))
+		visit_processes(visit_name_space, &find);
+	return find.found;
 }
 
 char *holder_dup_text(const Holder *holder)

@@ -13,6 +13,7 @@
 #ifndef MOUNT_HOLDERS_H
 #define MOUNT_HOLDERS_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include <glib.h>
@@ -49,6 +50,16 @@ typedef enum {
  */
 GPtrArray *holders_find(const MountTable *table, const MountEntry *mount,
 			HoldersWhich which, pid_t not_pid);
+
+/* Is the caller itself one: does it run from there, or with libraries of it? */
+bool holders_have_self(const MountTable *table, const MountEntry *mount,
+		       HoldersWhich which);
+
+/*
+ * A process in another mount name space in which @mount is mounted too: it is
+ * then still there when it was unmounted here. 0 when none is seen.
+ */
+pid_t holders_find_name_space(const MountEntry *mount);
 
 /* "working directory sub/", "open file a.txt" and so on. Caller frees. */
 char *holder_dup_text(const Holder *holder);

@@ -3,8 +3,11 @@
  * sincefs: one program, whose first argument says what to do. No locale is set:
  * what it prints is for programs as well, and a daemon loads nothing later.
  */
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "mount/command.h"
 #include "mount/log.h"
@@ -44,10 +47,28 @@ static void print_usage(FILE *stream)
 	      stream);
 }
 
+/*
+ * Make up for a careless starter: a standard stream that is closed would become
+ * whatever is opened next, so it is filled with something that can not be
+ * written to; and processes that end are to be waited for.
+ */
+static void mend_environment(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDONLY);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd > STDERR_FILENO)
+		close(fd);
+	signal(SIGCHLD, SIG_DFL);
+}
+
 int main(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : NULL;
 
+	mend_environment();
 	log_init();
 	if (!name) {
 		print_usage(stderr);

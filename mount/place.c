@@ -22,7 +22,7 @@
 #include "mount/report.h"
 
 #define PROBE_MS 2000
-#define LOCK_MS 15000
+#define LOCK_MS 5000
 
 void place_clear(Place *place)
 {
@@ -110,7 +110,7 @@ static Covered look_for_cover(const char *root, const char *dir, GError **error)
 }
 
 /* Remove dead mounts at @root until there is none. */
-static bool uncover(const char *root, const char *dir, GError **error)
+static bool remove_dead(const char *root, const char *dir, GError **error)
 {
 	for (;;) {
 		g_autofree char *said = NULL;
@@ -316,11 +316,11 @@ bool place_open(Place *place, const char *dir, const char *source,
 
 	/* Once without the lock, which could not be had through a dead mount,
 	   and once with it. */
-	if (!uncover(place->root, dir, error) ||
+	if (!remove_dead(place->root, dir, error) ||
 	    !check_directory(place->root, dir, error))
 		return false;
 	place->lock_fd = take_lock(place->root);
-	return uncover(place->root, dir, error) &&
+	return remove_dead(place->root, dir, error) &&
 	       open_source(place, dir, source, error) &&
 	       check_system(dir, allow_other, error);
 }

@@ -5,6 +5,7 @@ by umount, recovered after kill -9, and in nobody's way meanwhile."""
 import errno
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import threading
@@ -27,11 +28,18 @@ def fill(path):
         file.write("text\n")
 
 
+def default_signals():
+    """Whoever runs the tests may ignore some."""
+    for number in signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM:
+        signal.signal(number, signal.SIG_DFL)
+
+
 def start(t, *arguments, **more):
     """Start the command and do not wait for it."""
     process = subprocess.Popen(
         [harness.COMMAND, *arguments], env=t.env, stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more)
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        preexec_fn=default_signals, **more)
     with open(t.base + "/daemons", "a") as file:
         file.write(f"{process.pid}\n")
     return process
@@ -214,6 +222,75 @@ def options_reach_the_mount(t):
     true(" - fuse.sincefs " in line, line)
 
 
+@harness.test(limit=120)
+def interrupted_mount_is_whole_or_not_there(t):
+    path = t.directory("m")
+    for number in signal.SIGTERM, signal.SIGINT, signal.SIGKILL:
+        for i in range(40):
+            process = start(t, "mount", path)
+            time.sleep(i / 2000)
+            process.send_signal(number)
+            process.communicate(timeout=20 * harness.SLOW)
+            if number != signal.SIGKILL:
+                equal(process.returncode == 0,
+                      harness.mounts_below(path) == [path],
+                      f"whether it is mounted, status {process.returncode}")
+            # A daemon whose starter was killed may be about to end.
+            wait_until(lambda: answers(path) or
+                       harness.mounts_below(path) == [], 10, "either or")
+            if harness.mounts_below(path):
+                t.command("umount", path)
+
+
+@harness.test(limit=60)
+def interrupted_run_leaves_nothing(t):
+    path = t.directory("m")
+    for i in range(40):
+        process = start(t, "run", path, "--", "sleep", "30")
+        time.sleep(i / 1000)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=20 * harness.SLOW)
+        true(process.returncode in (-signal.SIGTERM, 1,
+                                    128 + signal.SIGTERM),
+             f"status {process.returncode}")
+        equal(harness.mounts_below(path), [], "the mounts")
+
+
+@harness.test()
+def closed_standard_streams_do_no_harm(t):
+    path = t.directory("m")
+    fill(path)
+    program = harness.COMMAND
+    t.run("sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", program, "mount", path)
+    with open(path + "/d/file") as file:
+        equal(file.read(), "text\n", "the file")
+    state = t.base + "/state"
+    done = subprocess.run(["sh", "-c", 'exec "$@" >&-', "sh", program, "since",
+                           "--state", state, path], stderr=subprocess.PIPE)
+    equal(done.returncode, 1, f"status without an output ({done.stderr})")
+    true(not os.path.exists(state), "the token was kept")
+    t.run("sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", program, "umount", path)
+    equal(harness.mounts_below(path), [], "the mounts")
+
+
+@harness.test()
+def ignored_signals_of_the_starter_do_no_harm(t):
+    path = t.directory("m")
+    t.run("python3", "-c", "import os, signal, sys; "
+          "signal.signal(signal.SIGCHLD, signal.SIG_IGN); "
+          "os.execv(sys.argv[1], sys.argv[1:])", harness.COMMAND, "run", path,
+          "--", "true")
+    # As of nohup: COMMAND ignores it, and run outlives it.
+    process = subprocess.Popen(
+        [harness.COMMAND, "run", path, "--", "sh", "-c",
+         "echo ready; sleep 0.2; exit 6"], env=t.env, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+    equal(process.stdout.readline(), b"ready\n", "the first line")
+    os.killpg(process.pid, signal.SIGHUP)
+    end_of(process, 6)
+
+
 # ---- the end ----
 
 @harness.test()
@@ -249,6 +326,45 @@ def umount_of_a_busy_mount_names_who_uses_it(t):
     true(m.is_mounted() and answers(m.path), "the mount is gone")
     let_go(user)
     m.umount()
+
+
+@harness.test(needs_root=True)
+def umount_names_what_is_mounted_inside(t):
+    m = t.mount(build=fill)
+    t.run("mount", "-t", "tmpfs", "none", m.at("d"))
+    said = t.command("umount", m.path, status=1)
+    equal(said, f"sincefs: cannot unmount '{m.path}': busy ('{m.path}/d' is "
+          "mounted in it); unmount that or use --lazy\n", "what was said")
+    t.run("umount", m.at("d"))
+    m.umount()
+
+
+@harness.test()
+def program_in_the_mount_unmounts_it(t):
+    """Who builds sincefs in a mount ends the mount with what he built."""
+    m = t.mount()
+    program = m.at("sincefs")
+    shutil.copy(harness.COMMAND, program)
+    equal(t.run(program, "umount", m.path), b"", "what was said")
+    true(not m.is_mounted(), "still mounted")
+    true(harness.process_is_gone(m.pid), "the daemon lives")
+
+
+@harness.test(needs_root=True)
+def mount_in_another_name_space_goes_on(t):
+    m = t.mount(build=fill)
+    other = subprocess.Popen(
+        ["unshare", "-m", "--propagation", "private", "sh", "-c",
+         'echo; read line; cat "$1"', "sh", m.at("d", "file")],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    other.stdout.readline()
+    said = t.command("umount", m.path)
+    equal(said, f"sincefs: unmounted '{m.path}', but it is still mounted for "
+          f"process {other.pid} in another mount name space\n",
+          "what was said")
+    true(not m.is_mounted(), "still mounted")
+    equal(other.communicate(b"\n")[0], b"text\n", "what it reads")
+    true(harness.process_is_gone(m.pid), "the daemon lives")
 
 
 @harness.test()
