@@ -229,7 +229,7 @@ static bool lead_once(Fs *fs, RequestThread *self)
 
 	busy = STATE(++self->count, BUSY);
 	atomic_store(&self->state, busy);
-	if (atomic_load_explicit(&requests->watch_asleep, memory_order_relaxed))
+	if (atomic_load(&requests->watch_asleep))
 		wake_watch(requests);
 	if (is_slow(header)) {
 		pthread_mutex_lock(&requests->lock);
@@ -308,10 +308,15 @@ static void *watch_main(void *data)
 		last_state = state;
 		if (quiet >= WATCH_QUIET_TICKS) {
 			atomic_store(&requests->watch_asleep, true);
-			while (atomic_load(&requests->watch_asleep) &&
-			       !requests->watch_stop)
+			/* Either this sees that the leader, who tells its state
+			   first, has begun with a request just now; or the
+			   leader sees that it must wake us. */
+			while (!requests->watch_stop &&
+			       atomic_load(&requests->watch_asleep) &&
+			       atomic_load(&leader->state) == state)
 				pthread_cond_wait(&requests->watch_wake,
 						  &requests->lock);
+			atomic_store(&requests->watch_asleep, false);
 			quiet = 0;
 			continue;
 		}
