@@ -21,11 +21,13 @@ import mmap
 import os
 import random
 import stat
+import sys
 import time
+import traceback
 
 import sincefs_client as client
 import syscalls
-from harness import fail
+from harness import SLOW, fail
 from sincefs_client import (CONTENT, DIR, GONE, LINKED, META, NEW, SUBTREE,
                             TIMES)
 
@@ -40,10 +42,9 @@ DEPTH = 3
 class Worker:
     """One process of the storm."""
 
-    def __init__(self, top, seed, scratch):
+    def __init__(self, top, seed):
         self.top = top
         self.random = random.Random(seed)
-        self.scratch = scratch  # outside of the mount
         self.held = []
         self.maps = []
         self.count = 0
@@ -53,12 +54,43 @@ class Worker:
                  for _ in range(self.random.randrange(DEPTH))]
         return os.path.join(self.top, *parts)
 
+    def existing(self, want_directory):
+        """Walk down from the top to something that is there, or was just
+        now; None when chance led nowhere."""
+        path = self.top
+        for _ in range(DEPTH + 2):
+            names = sorted(os.listdir(path))
+            if not names:
+                return None
+            path = os.path.join(path, self.random.choice(names))
+            is_directory = os.path.isdir(path) and not os.path.islink(path)
+            if is_directory == want_directory and (
+                    not is_directory or self.random.random() < 0.5):
+                return path
+            if not is_directory:
+                return None
+        return None
+
+    def choose(self, want_directory, names):
+        if self.random.random() < 0.7:
+            try:
+                found = self.existing(want_directory)
+            except OSError:
+                found = None  # it went while we walked
+            if found:
+                return found
+        return os.path.join(self.directory(), self.random.choice(names))
+
     def any_directory(self):
-        return os.path.join(self.directory(),
-                            self.random.choice(DIRECTORIES))
+        return self.choose(True, DIRECTORIES)
 
     def file(self):
-        return os.path.join(self.directory(), self.random.choice(FILES))
+        return self.choose(False, FILES)
+
+    def new(self):
+        """A name that is not there, most often."""
+        return os.path.join(self.directory(), self.random.choice(
+            FILES + DIRECTORIES))
 
     def any(self):
         return self.random.choice([self.file, self.file,
@@ -72,7 +104,7 @@ class Worker:
     # Each operation is a method op_*; what fails with an errno has failed.
 
     def op_create(self):
-        fd = os.open(self.file(), os.O_CREAT | os.O_EXCL | os.O_RDWR,
+        fd = os.open(self.new(), os.O_CREAT | os.O_EXCL | os.O_RDWR,
                      self.random.choice([0o644, 0o600, 0o666]))
         try:
             if self.random.random() < 0.5:
@@ -84,24 +116,22 @@ class Worker:
         os.close(os.open(self.file(), os.O_CREAT | os.O_RDWR))
 
     def op_mkdir(self):
-        os.mkdir(self.any_directory())
-
-    def op_mkdir_too(self):
-        os.mkdir(self.any_directory())
+        os.mkdir(os.path.join(self.directory(),
+                              self.random.choice(DIRECTORIES)))
 
     def op_file_where_a_directory_was(self):
-        os.close(os.open(self.any_directory(), os.O_CREAT | os.O_EXCL |
-                         os.O_RDWR))
+        os.close(os.open(os.path.join(self.directory(), self.random.choice(
+            DIRECTORIES)), os.O_CREAT | os.O_EXCL | os.O_RDWR))
 
     def op_mkfifo(self):
-        os.mkfifo(self.file())
+        os.mkfifo(self.new())
 
     def op_symlink(self):
         os.symlink(self.random.choice(["f0", "A", "../f1", "nowhere"]),
-                   self.any())
+                   self.new())
 
     def op_link(self):
-        os.link(self.file(), self.file(), follow_symlinks=False)
+        os.link(self.file(), self.new(), follow_symlinks=False)
 
     def op_unlink(self):
         os.unlink(self.any())
@@ -125,16 +155,17 @@ class Worker:
         os.rmdir(top)
 
     def op_rename(self):
-        os.rename(self.any(), self.any())
+        os.rename(self.any(), self.random.choice([self.any, self.new])())
 
     def op_rename_file(self):
         os.rename(self.file(), self.file())
 
     def op_rename_directory(self):
-        os.rename(self.any_directory(), self.any_directory())
+        os.rename(self.any_directory(), os.path.join(
+            self.directory(), self.random.choice(DIRECTORIES)))
 
     def op_rename_noreplace(self):
-        syscalls.renameat2(self.any(), self.any(), syscalls.RENAME_NOREPLACE)
+        syscalls.renameat2(self.any(), self.new(), syscalls.RENAME_NOREPLACE)
 
     def op_exchange(self):
         syscalls.exchange(self.any(), self.any())
@@ -251,7 +282,7 @@ class Worker:
     def op_link_held(self):
         if self.held:
             os.link(f"/proc/self/fd/{self.random.choice(self.held)}",
-                    self.file(), follow_symlinks=True)
+                    self.new(), follow_symlinks=True)
 
     def op_map(self):
         fd = os.open(self.file(), os.O_RDWR | os.O_NONBLOCK)
@@ -295,32 +326,106 @@ class Worker:
         return [getattr(self, name) for name in sorted(dir(self))
                 if name.startswith("op_")]
 
-    def run(self, go, ready, stop):
-        """Until stop is set; stands still while go is clear. The three are
-        single bytes shared with the conductor."""
+    def run(self, board, number):
+        """Do what the board says, turn after turn."""
         operations = self.operations()
-        weights = [3 if op.__name__ in ("op_mkdir", "op_create", "op_write")
-                   else 1 for op in operations]
-        done = failed = 0
-        while not stop[0]:
-            if not go[0]:
-                ready[0] = 1
-                while not go[0] and not stop[0]:
-                    time.sleep(0.0005)
-                ready[0] = 0
-                continue
-            operation = self.random.choices(operations, weights)[0]
-            done += 1
-            try:
-                operation()
-            except OSError as error:
-                failed += 1
-                if error.errno in (errno.EIO, errno.ENOTCONN, errno.ENOSYS,
-                                   errno.EPROTO, errno.ECONNABORTED):
-                    raise
+        weights = {profile: [profile(op.__name__) for op in operations]
+                   for profile in PROFILES}
+        done = failed = turn = 0
+        while True:
+            while board.turn == turn and not board.stop:
+                time.sleep(0.0002)
+            if board.stop:
+                break
+            turn = board.turn
+            chances = weights[PROFILES[board.profile]]
+            left = board.budget
+            while left and not board.halt:
+                if left != UNLIMITED:
+                    left -= 1
+                operation = self.random.choices(operations, chances)[0]
+                done += 1
+                try:
+                    operation()
+                except OSError as error:
+                    failed += 1
+                    if error.errno in (errno.EIO, errno.ENOTCONN,
+                                       errno.ENOSYS, errno.EPROTO,
+                                       errno.ECONNABORTED):
+                        raise
+            board.finish(number, turn)
         for fd in self.held:
             os.close(fd)
         return done, failed
+
+
+UPHEAVALS = ("op_remove_tree", "op_rename_directory", "op_exchange",
+             "op_rename", "op_rmdir", "op_rename_noreplace",
+             "op_file_where_a_directory_was")
+NEW_NAMES = ("op_create", "op_mkdir", "op_link", "op_symlink", "op_mkfifo",
+             "op_save_as_editors_do", "op_overwrite", "op_create_or_open",
+             "op_link_held")
+REMOVALS = ("op_unlink", "op_rename_file")
+
+
+def wild(name):
+    """Everything, with enough new names that something is left."""
+    return 3 if name in ("op_mkdir", "op_create", "op_write") else 1
+
+
+def calm(name):
+    """Names stay, files change: what is told by an upheaval anyway can not be
+    missed."""
+    if name in UPHEAVALS + NEW_NAMES + REMOVALS:
+        return 0
+    return 1
+
+
+def growing(name):
+    return 0 if name in UPHEAVALS + REMOVALS else 1
+
+
+def moving(name):
+    """Upheavals, and writes by who holds things open."""
+    return 3 if name in UPHEAVALS or "held" in name else 1
+
+
+PROFILES = (wild, calm, growing, moving)
+UNLIMITED = 255
+
+
+class Board:
+    """What conductor and workers tell each other: shared bytes."""
+
+    def __init__(self, workers):
+        self._bytes = mmap.mmap(-1, 4096)
+        self._workers = workers
+
+    turn = property(lambda self: self._bytes[0])
+    stop = property(lambda self: self._bytes[1])
+    halt = property(lambda self: self._bytes[2])
+    profile = property(lambda self: self._bytes[3])
+    budget = property(lambda self: self._bytes[4])
+
+    def begin(self, profile, budget):
+        """All workers do @budget operations, or until halted."""
+        self._bytes[2] = 0
+        self._bytes[3] = profile
+        self._bytes[4] = budget
+        self._bytes[0] = self._bytes[0] % 255 + 1
+
+    def halt_all(self):
+        self._bytes[2] = 1
+
+    def stop_all(self):
+        self._bytes[1] = 1
+
+    def finish(self, number, turn):
+        self._bytes[64 + number] = turn
+
+    def is_finished(self):
+        return all(self._bytes[64 + number] == self.turn
+                   for number in range(self._workers))
 
 
 # ---- the truth ----
@@ -469,75 +574,69 @@ class Judge:
 
 # ---- the conductor ----
 
-def _worker_process(top, seed, scratch, go, ready, stop, result_fd):
+def _worker_process(top, seed, board, number, result_fd):
     status = 1
     try:
-        done, failed = Worker(top, seed, scratch).run(go, ready, stop)
+        done, failed = Worker(top, seed).run(board, number)
         os.write(result_fd, f"{done} {failed}\n".encode())
         status = 0
-    except BaseException as error:
-        import traceback
-        traceback.print_exc()
-        print(f"# a worker failed: {error}", flush=True)
+    except BaseException:
+        traceback.print_exc(file=sys.stdout)
+        sys.stdout.flush()
     finally:
-        ready[0] = 1
         os._exit(status)
 
 
 class Storm:
     """Start workers on a mount; then turn() again and again, then end()."""
 
-    def __init__(self, m, scratch, seed, workers=4, has_unknown_links=False):
+    def __init__(self, m, seed, workers=4, has_unknown_links=False):
         self.m = m
         self.random = random.Random(seed)
         self.judge = Judge(has_unknown_links)
         self.conn = m.connect()
         self.moments = []
-        self.shared = mmap.mmap(-1, 4096)
-        self.view = memoryview(self.shared)
+        self.turns = 0
+        self.board = Board(workers)
         self.workers = []
         reader, writer = os.pipe()
         self.results = reader
         print(f"# storm of {workers} processes, seed {seed}", flush=True)
-        for n in range(workers):
+        for number in range(workers):
             pid = os.fork()
             if pid == 0:
-                _worker_process(m.path, seed * 1000 + n, scratch,
-                                self.view[0:1], self.view[10 + n:11 + n],
-                                self.view[1:2], writer)
+                _worker_process(m.path, seed * 1000 + number, self.board,
+                                number, writer)
             self.workers.append(pid)
         os.close(writer)
 
-    def _stand_still(self):
-        self.view[0] = 0
-        deadline = time.monotonic() + 60
-        while not all(self.view[10:10 + len(self.workers)]):
+    def _wait(self, seconds=60):
+        deadline = time.monotonic() + seconds * SLOW
+        while not self.board.is_finished():
             if time.monotonic() > deadline:
                 fail("a worker does not come to rest")
-            time.sleep(0.0005)
-        for pid in self.workers:
-            if os.waitpid(pid, os.WNOHANG)[0]:
-                fail("a worker has failed")
+            for pid in self.workers:
+                if os.waitpid(pid, os.WNOHANG)[0]:
+                    fail("a worker has failed")
+            time.sleep(0.0002)
 
-    def _go_on(self):
-        self.view[0] = 1
-        while any(self.view[10:10 + len(self.workers)]):
-            time.sleep(0.0005)
-
-    def turn(self, seconds):
-        """Let the storm blow, then stop it and judge all tokens."""
-        self._go_on()
-        end = time.monotonic() + seconds
+    def turn(self):
+        """Let the storm blow for a while, then have it rest and judge."""
+        profile = self.random.randrange(len(PROFILES))
         between = []
-        while time.monotonic() < end:
-            time.sleep(seconds * self.random.random() / 4)
-            if self.random.random() < 0.5:
-                between.append(self.conn.token())
-            elif self.moments:
-                # Somebody asks in the middle, which must not matter.
-                old = self.random.choice(self.moments)
-                between.append(self.conn.since(old.token).token)
-        self._stand_still()
+        if self.random.random() < 0.1:
+            self.board.begin(profile, UNLIMITED)
+            end = time.monotonic() + self.random.random() / 2
+            while time.monotonic() < end:
+                time.sleep(self.random.random() / 10)
+                between.append(self._ask_in_between())
+            self.board.halt_all()
+        else:
+            self.board.begin(profile, self.random.choice(
+                [1, 1, 2, 3, 5, 10, 30]))
+            if self.random.random() < 0.3:
+                between.append(self._ask_in_between())
+        self._wait()
         # What the mappings hold gets below by this, and is stamped.
         self.conn.syncfs()
         token = self.conn.token()
@@ -547,11 +646,18 @@ class Storm:
                              inodes)
         # Tokens of this turn are good for what comes after it, too.
         self.moments = self.random.sample(self.moments,
-                                          min(6, len(self.moments)))
-        self.moments += [Moment(each, truth, False)
-                         for each in between[:3]]
+                                          min(3, len(self.moments)))
+        self.moments += [Moment(each, truth, False) for each in between[:2]]
         self.moments.append(Moment(token, truth, True))
-        self._compare_views(truth)
+        self.turns += 1
+        if self.turns % 5 == 0:
+            self._compare_views(truth)
+
+    def _ask_in_between(self):
+        """Somebody asks in the middle, which must not matter."""
+        if not self.moments or self.random.random() < 0.5:
+            return self.conn.token()
+        return self.conn.since(self.random.choice(self.moments).token).token
 
     def _compare_views(self, truth):
         """Through the mount everything looks as it does below."""
@@ -564,8 +670,7 @@ class Storm:
                 f"{through.get(path)}" for path in sorted(differ)))
 
     def end(self):
-        self.view[1] = 1
-        self.view[0] = 1
+        self.board.stop_all()
         done = failed = 0
         for pid in self.workers:
             if os.waitpid(pid, 0)[1]:
@@ -574,6 +679,6 @@ class Storm:
             one, two = line.split()
             done += int(one)
             failed += int(two)
-        print(f"# {done} operations, of which {failed} were refused; " +
-              self.judge.summary(), flush=True)
+        print(f"# {done} operations in {self.turns} turns, {failed} refused; "
+              + self.judge.summary(), flush=True)
         self.conn.close()

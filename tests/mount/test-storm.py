@@ -13,11 +13,10 @@ LIMIT = 60 + SECONDS * 4
 
 
 def blow(t, m, seconds, **more):
-    scratch = t.directory("scratch")
-    one = storm.Storm(m, scratch, t.seed, **more)
+    one = storm.Storm(m, t.seed, **more)
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        one.turn(0.5)
+        one.turn()
     one.end()
 
 
