@@ -12,7 +12,8 @@
  *   -ENOTTY    the path is not on a sincefs mount
  *   -ENOTCONN  there is a mount, but its daemon is gone
  *   -EPROTO    the daemon speaks another version of the protocol
- *   -EPERM     the caller is neither the mounting user nor root
+ *   -EPERM     the caller is neither the mounting user nor root; where others
+ *              may not even see the mount the kernel says -EACCES to them
  */
 #ifndef SINCEFS_SINCEFS_H
 #define SINCEFS_SINCEFS_H
@@ -33,9 +34,10 @@ struct sincefs_answer; /* what changed: all pages of it */
 const char *sincefs_version(void);
 
 /*
- * Connect to the mount that @path (a directory or a regular file) lies in. The
- * control file in that directory is opened, so that sincefs_fd() can be polled.
- * Caller closes *@conn_out with sincefs_close().
+ * Connect to the mount that @path (a directory, or a file in one) lies in. The
+ * control file in that directory is opened, so that sincefs_fd() can be polled;
+ * the open descriptor keeps the mount in use. Caller closes *@conn_out with
+ * sincefs_close(). A @path that can not be reached is its errno.
  */
 int sincefs_open(const char *path, struct sincefs **conn_out);
 
@@ -44,7 +46,9 @@ void sincefs_close(struct sincefs *conn);
 
 /*
  * The descriptor to poll(2) for POLLIN: readable iff the clock has passed the
- * last one that an info or since call on this connection returned. Borrowed.
+ * last one that a call on this connection has learned, which all do but
+ * sincefs_get_tree() and sincefs_scan(). So keep the token of the last answer
+ * and ask with it, whatever was called in between. Borrowed.
  */
 int sincefs_fd(const struct sincefs *conn);
 
@@ -85,7 +89,14 @@ struct sincefs_filter {
  * Before asking, syncfs(2) is called on the mount unless @filter says no, so
  * that stores through shared mappings are seen; its result is ignored, as it
  * also reports old write-back errors. @filter may be NULL. The caller frees
- * *@answer_out with sincefs_answer_free(). -ENOMEM; -EINVAL for a bad filter.
+ * *@answer_out with sincefs_answer_free().
+ *
+ * A path is in the answer once. One that changed again while the answer was
+ * made has all flags of its records, NEW as the first said and GONE as the
+ * last.
+ *
+ * -ENOMEM; -EINVAL for a bad filter; -ENOENT for a tree that is not there, and
+ * with SINCEFS_FILTER_BELOW if the directory has been removed.
  */
 int sincefs_since(struct sincefs *conn, const struct sincefs_token *token,
 		  const struct sincefs_filter *filter,
@@ -106,8 +117,8 @@ int sincefs_wait(struct sincefs *conn, const struct sincefs_token *token,
 
 /*
  * Have tree @tree scanned now, and wait until that is done: 1, or 0 when
- * @timeout_ms passed first. -ENOENT: no such tree; -ENOTSUP: this daemon does
- * not scan it.
+ * @timeout_ms passed first (-1: no limit). -ENOENT: no such tree; -ENOTSUP:
+ * this daemon does not scan it; -EINTR after a signal handler ran.
  */
 int sincefs_scan(struct sincefs *conn, uint32_t tree, int timeout_ms);
 
