@@ -411,20 +411,26 @@ int fs_unmount(Fs *fs, bool lazy)
 	return r;
 }
 
-void fs_free(Fs *fs)
+bool fs_free(Fs *fs)
 {
+	bool ended = true;
+
 	if (fs == NULL)
-		return;
-	if (fs->session != NULL)
+		return true;
+	if (fs->session != NULL) {
 		fs_unmount(fs, true);
-	if (fs->session != NULL && !requests_stop(fs, PATIENCE_MS)) {
+		/* The notifier first: the kernel may let it go on only when a
+		   request is answered. */
+		ended = notifier_stop(&fs->notifier, PATIENCE_MS);
+		ended = requests_stop(fs, PATIENCE_MS) && ended;
+	}
+	if (!ended) {
 		/* A thread is still below and would come back to freed memory:
 		   what is left goes with the process. */
 		g_warning("'%s': a request is stuck in the file system below",
 			  fs->mountpoint);
-		return;
+		return false;
 	}
-	notifier_stop(&fs->notifier);
 	/* Frees poll handles, which belong to the session. */
 	inode_table_free(fs->table);
 	descriptors_close(descriptors_take_done_locked(&fs->cache));
@@ -446,6 +452,7 @@ void fs_free(Fs *fs)
 		close(fs->root_fd);
 	g_free(fs->mountpoint);
 	g_free(fs);
+	return true;
 }
 
 void fs_get_stats(Fs *fs, struct sincefs_stats *stats_out)

@@ -60,9 +60,13 @@ bool fs_start(Fs *fs, void (*ended)(void *data), void *data, GError **error);
  */
 int fs_unmount(Fs *fs, bool lazy);
 
-/* Stop answering, whatever is in flight gets an error, free everything.
-   Unmounts lazily if that has not happened. NULL is allowed. */
-void fs_free(Fs *fs);
+/*
+ * Stop answering, whatever is in flight gets an error, free everything.
+ * Unmounts lazily if that has not happened. NULL is allowed. False when a
+ * request is stuck in the file system below: then nothing was freed, and what
+ * @fs borrowed must stay until the process ends.
+ */
+bool fs_free(Fs *fs);
 
 /* What the mount did and holds: the answer of SINCEFS_IOC_STATS. Any thread. */
 void fs_get_stats(Fs *fs, struct sincefs_stats *stats_out);

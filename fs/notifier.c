@@ -5,20 +5,28 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "fs/control.h"
 #include "fs/fs-internal.h"
 
 void notifier_init(Notifier *notifier)
 {
+	pthread_condattr_t attributes;
+
 	memset(notifier, 0, sizeof(*notifier));
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
 	pthread_mutex_init(&notifier->lock, NULL);
 	pthread_cond_init(&notifier->work, NULL);
+	pthread_cond_init(&notifier->gone, &attributes);
+	pthread_condattr_destroy(&attributes);
 }
 
 void notifier_clear(Notifier *notifier)
 {
 	free(notifier->inodes);
+	pthread_cond_destroy(&notifier->gone);
 	pthread_cond_destroy(&notifier->work);
 	pthread_mutex_destroy(&notifier->lock);
 }
@@ -76,6 +84,8 @@ static void *notifier_main(void *data)
 			;
 		pthread_mutex_lock(&notifier->lock);
 	}
+	notifier->ended = true;
+	pthread_cond_signal(&notifier->gone);
 	pthread_mutex_unlock(&notifier->lock);
 	return NULL;
 }
@@ -88,16 +98,34 @@ int notifier_start(Notifier *notifier, Fs *fs)
 	return -r;
 }
 
-void notifier_stop(Notifier *notifier)
+bool notifier_stop(Notifier *notifier, unsigned patience_ms)
 {
+	struct timespec until;
+	bool ended;
+
 	if (!notifier->running)
-		return;
+		return true;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += patience_ms / 1000;
+	until.tv_nsec += patience_ms % 1000 * 1000000L;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_nsec -= 1000000000;
+		until.tv_sec++;
+	}
 	pthread_mutex_lock(&notifier->lock);
 	notifier->stop = true;
 	pthread_cond_signal(&notifier->work);
+	while (!notifier->ended &&
+	       pthread_cond_timedwait(&notifier->gone, &notifier->lock,
+				      &until) == 0)
+		;
+	ended = notifier->ended;
 	pthread_mutex_unlock(&notifier->lock);
-	pthread_join(notifier->thread, NULL);
-	notifier->running = false;
+	if (ended) {
+		pthread_join(notifier->thread, NULL);
+		notifier->running = false;
+	}
+	return ended;
 }
 
 void notifier_clock_moved(Notifier *notifier)

@@ -17,7 +17,8 @@ typedef struct {
 	pthread_mutex_t lock;
 	pthread_cond_t work;
 	pthread_t thread;
-	bool running, stop, clock_moved;
+	pthread_cond_t gone; /* the thread has ended */
+	bool running, stop, ended, clock_moved;
 	uint64_t *inodes; /* to invalidate; owned */
 	uint32_t inode_count, inode_size;
 	/* Controls with somebody to wake; guarded by the table's lock. */
@@ -28,7 +29,9 @@ typedef struct {
 void notifier_init(Notifier *notifier);
 /* 0 or -errno. */
 int notifier_start(Notifier *notifier, Fs *fs);
-void notifier_stop(Notifier *notifier);
+/* False when the kernel still holds it after @patience_ms: what it was told may
+   wait for a request that nobody answers. Then leave everything as it is. */
+bool notifier_stop(Notifier *notifier, unsigned patience_ms);
 void notifier_clear(Notifier *notifier);
 
 /* The clock has moved: wake who polls for it. Costs next to nothing when nobody

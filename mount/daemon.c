@@ -279,9 +279,10 @@ static int serve(DaemonConfig *config, int report_fd, int null_fd,
 		g_message("ended the mount over %s", daemon.shown);
 	}
 
-	fs_free(daemon.fs);
-	tree_list_free(trees);
-	dirty_set_free(set);
+	if (fs_free(daemon.fs)) {
+		tree_list_free(trees);
+		dirty_set_free(set);
+	}
 	g_main_loop_unref(daemon.loop);
 	g_free(daemon.shown);
 	fd_clear(&config->source_fd);

@@ -371,6 +371,81 @@ START_TEST(test_freeing_ends_what_waits_to_read)
 }
 END_TEST
 
+/* In a child, which ends without freeing what is left to it. */
+static void free_over_a_stuck_write(void)
+{
+	DirtySet *set;
+	uint64_t node;
+	double start;
+	int hold;
+
+	set_up();
+	set = fake_kernel_get_set(kernel);
+	node = make_file();
+	fake_token(kernel);
+	hold = fake_hold(kernel, "f0", false);
+	fake_send_write(kernel, node, 0, "x", 0, O_WRONLY);
+	ck_assert_int_eq(fake_lookup(kernel, FUSE_ROOT_ID, "f0", NULL), 0);
+
+	uint64_t before = dirty_set_peek_clock(set);
+
+	start = seconds();
+	ck_assert(!fake_kernel_free_fs(kernel));
+	ck_assert(seconds() - start < 20);
+	/* It comes back, and stamps what must therefore still be there. */
+	ck_assert_uint_eq(dirty_set_peek_clock(set), before);
+	fake_let_go(hold);
+	while (dirty_set_peek_clock(set) == before)
+		usleep(1000);
+}
+
+START_TEST(test_freeing_gives_up_on_a_request_that_is_stuck)
+{
+	int status;
+	pid_t child = fork();
+
+	if (child == 0) {
+		g_log_set_always_fatal(G_LOG_FATAL_MASK); /* it warns */
+		free_over_a_stuck_write();
+		_exit(0);
+	}
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert_int_eq(status, 0);
+}
+END_TEST
+
+/* The page that an invalidation waits for is one that is being read. */
+static void *read_later(void *data)
+{
+	uint64_t node = *(uint64_t *)data;
+
+	usleep(200000);
+	ck_assert_int_eq(fake_wait_error(kernel,
+					 fake_send_read(kernel, node, 0, 10)),
+			 0);
+	fake_hold_notifications(kernel, false);
+	return NULL;
+}
+
+START_TEST(test_freeing_answers_what_a_notification_waits_for)
+{
+	pthread_t thread;
+	uint64_t node;
+
+	set_up();
+	node = make_file();
+	fake_hold_notifications(kernel, true);
+	notifier_invalidate(&fake_kernel_get_fs(kernel)->notifier, node);
+	fake_wait_held(kernel);
+	ck_assert_int_eq(pthread_create(&thread, NULL, read_later, &node), 0);
+	ck_assert(fake_kernel_free_fs(kernel));
+	pthread_join(thread, NULL);
+	ck_assert_uint_eq(
+		fake_count_notifications(kernel, FUSE_NOTIFY_INVAL_INODE), 1);
+	fake_kernel_free(kernel);
+}
+END_TEST
+
 /* -- Races -------------------------------------------------------------------
  */
 
@@ -479,6 +554,8 @@ int main(void)
 	tcase_add_test(end,
 		       test_hanging_up_ends_once_and_answers_what_was_read);
 	tcase_add_test(end, test_freeing_ends_what_waits_to_read);
+	tcase_add_test(end, test_freeing_gives_up_on_a_request_that_is_stuck);
+	tcase_add_test(end, test_freeing_answers_what_a_notification_waits_for);
 	tcase_set_timeout(end, 120);
 	suite_add_tcase(suite, end);
 	tcase_add_test(

@@ -39,7 +39,8 @@ struct FakeKernel {
 	GHashTable *replies;          /* by request, FakeReply owned */
 	GHashTable *lookups;          /* by nodeid, how many */
 	uint64_t interrupted_request; /* 0: none */
-	bool interrupt_next;
+	bool interrupt_next, hold_notifications;
+	unsigned held; /* how many wait to notify */
 	unsigned notifications[NOTIFICATIONS];
 	uint64_t notified[NOTIFICATIONS];
 };
@@ -77,6 +78,21 @@ static bool is_interrupted(FakeKernel *kernel, const struct iovec *parts)
 	return is;
 }
 
+static void wait_to_notify(FakeKernel *kernel, const struct iovec *parts)
+{
+	const struct fuse_out_header *header = parts[0].iov_base;
+
+	if (header->unique != 0)
+		return;
+	pthread_mutex_lock(&kernel->lock);
+	kernel->held++;
+	pthread_cond_broadcast(&kernel->answered);
+	while (kernel->hold_notifications)
+		pthread_cond_wait(&kernel->answered, &kernel->lock);
+	kernel->held--;
+	pthread_mutex_unlock(&kernel->lock);
+}
+
 static ssize_t device_writev(int fd, struct iovec *parts, int count, void *data)
 {
 	struct msghdr message = {
@@ -89,6 +105,7 @@ static ssize_t device_writev(int fd, struct iovec *parts, int count, void *data)
 		errno = ENOENT;
 		return -1;
 	}
+	wait_to_notify(the_kernel, parts);
 	return sendmsg(fd, &message, MSG_NOSIGNAL);
 }
 
@@ -271,6 +288,24 @@ uint64_t fake_get_last_notified(FakeKernel *kernel, int code)
 	return what;
 }
 
+void fake_hold_notifications(FakeKernel *kernel, bool hold)
+{
+	pthread_mutex_lock(&kernel->lock);
+	kernel->hold_notifications = hold;
+	pthread_cond_broadcast(&kernel->answered);
+	pthread_mutex_unlock(&kernel->lock);
+}
+
+void fake_wait_held(FakeKernel *kernel)
+{
+	const struct timespec until = patience();
+
+	pthread_mutex_lock(&kernel->lock);
+	while (kernel->held == 0)
+		wait_locked(kernel, &until);
+	pthread_mutex_unlock(&kernel->lock);
+}
+
 /* -- Life -------------------------------------------------------------------
  */
 
@@ -388,13 +423,22 @@ static void remove_directory(const char *directory)
 	ck_assert_int_eq(system(command), 0);
 }
 
+bool fake_kernel_free_fs(FakeKernel *kernel)
+{
+	bool freed = fs_free(kernel->fs);
+
+	if (freed)
+		kernel->fs = NULL;
+	return freed;
+}
+
 void fake_kernel_free(FakeKernel *kernel)
 {
 	GHashTableIter iter;
 	FakeReply *reply;
 
 	fake_kernel_hang_up(kernel);
-	fs_free(kernel->fs);
+	ck_assert(fake_kernel_free_fs(kernel));
 	ck_assert(kernel->ended);
 	shutdown(kernel->fd, SHUT_RDWR);
 	pthread_join(kernel->reader, NULL);

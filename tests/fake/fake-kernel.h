@@ -34,6 +34,8 @@ typedef struct {
 
 /* A file system over an empty directory of its own, past INIT. */
 FakeKernel *fake_kernel_new(const FakeKernelOptions *options);
+/* Free the file system alone, which nobody has unmounted: as fs_free(). */
+bool fake_kernel_free_fs(FakeKernel *kernel);
 /* As after an unmount. Also removes the directory. */
 void fake_kernel_free(FakeKernel *kernel);
 /* The session ends, as by an unmount; the file system is left to be freed. */
@@ -88,6 +90,11 @@ unsigned fake_count_notifications(FakeKernel *kernel, int code);
 void fake_wait_notifications(FakeKernel *kernel, int code, unsigned n);
 /* The nodeid or poll handle that the last of them named. */
 uint64_t fake_get_last_notified(FakeKernel *kernel, int code);
+
+/* Make whoever notifies wait, as the kernel may, until told otherwise. */
+void fake_hold_notifications(FakeKernel *kernel, bool hold);
+/* Wait until somebody is made to wait. */
+void fake_wait_held(FakeKernel *kernel);
 
 /* -- Common requests: 0 or -errno, and what they were answered with ---------
  */

@@ -102,7 +102,7 @@ START_TEST(test_unmounting_ends_the_session_once)
 	ck_assert_uint_gt(stats.requests[SINCEFS_REQUEST_LOOKUP], 0);
 	ck_assert(!ended);
 	ck_assert_int_eq(fs_unmount(fs, false), 0);
-	fs_free(fs);
+	ck_assert(fs_free(fs));
 	ck_assert(ended);
 	tear_down();
 }
@@ -131,7 +131,7 @@ START_TEST(test_unmounting_twice_leaves_what_lies_below)
 	ck_assert_int_eq(fs_unmount(fs, _i == 1), 0);
 	ck_assert_int_eq(fs_unmount(fs, _i == 1), 0);
 	ck_assert(is_there("below"));
-	fs_free(fs);
+	ck_assert(fs_free(fs));
 	tear_down();
 }
 END_TEST
@@ -146,7 +146,7 @@ START_TEST(test_mount_that_somebody_else_unmounted_is_not_unmounted_again)
 	ck_assert_int_eq(umount2(directory, 0), 0);
 	/* The threads may not have seen it yet. */
 	ck_assert_int_eq(fs_unmount(fs, false), 0);
-	fs_free(fs);
+	ck_assert(fs_free(fs));
 	tear_down();
 }
 END_TEST
@@ -166,7 +166,7 @@ START_TEST(test_mount_in_use_is_busy)
 	ck_assert(!ended);
 	close(fd);
 	ck_assert_int_eq(fs_unmount(fs, false), 0);
-	fs_free(fs);
+	ck_assert(fs_free(fs));
 	tear_down();
 }
 END_TEST
@@ -187,7 +187,7 @@ static void free_a_detached_mount_in_use(void)
 	ck_assert_int_eq(read(fd, text, sizeof(text)), 4);
 	ck_assert(is_there("below"));
 	ck_assert(!ended);
-	fs_free(fs);
+	ck_assert(fs_free(fs));
 	ck_assert(ended);
 	close(fd);
 }
