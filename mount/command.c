@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "mount/mountpoint.h"
 #include "mount/report.h"
 
 int command_usage(const CommandSyntax *syntax, const char *format, ...)
@@ -85,10 +86,33 @@ int command_ask_failed(const char *path, int error)
 	return STATUS_FAILED;
 }
 
+/*
+ * A shell that stood in the directory before it was covered stands below the
+ * mount, where "." is not on it: by its absolute path it is. Who has such a
+ * shell is told, as what he does there is not recorded.
+ */
+static int connect_from_below(const char *path, struct sincefs **conn_out)
+{
+	g_autofree char *real = mountpoint_resolve(path, NULL);
+	int r = real ? sincefs_open(real, conn_out) : -ENOTTY;
+
+	if (r == 0) {
+		g_autofree char *shown = dup_shown_path(real);
+
+		report("%s is asked, but this process stands below the mount; "
+		       "in a shell type cd \"$PWD\"",
+		       shown);
+	}
+	return r;
+}
+
 struct sincefs *command_connect(const char *path)
 {
 	struct sincefs *conn = NULL;
 	int r = sincefs_open(path, &conn);
+
+	if (r == -ENOTTY && !g_path_is_absolute(path))
+		r = connect_from_below(path, &conn);
 
 	if (r < 0) {
 		command_ask_failed(path, r);

@@ -626,6 +626,23 @@ def foreground_names_them_too(t):
     true(f"  sh ({shell.pid}): working directory '.'" in err, err)
 
 
+@harness.test()
+def shell_that_stands_below_is_helped(t):
+    """Trap 12: it was in the directory before that was covered."""
+    m = t.mount(build=fill)
+    said = t.command("token", ".", cwd=m.under()).splitlines()
+    equal(said[0], f"sincefs: '{m.path}' is asked, but this process stands "
+          'below the mount; in a shell type cd "$PWD"', "what was said")
+    true(said[1].startswith("sincefs:1:"), f"no token: {said}")
+    said = t.command("since", "d", "", cwd=m.under())
+    true(said.endswith("FRESH\n"), said)
+    # And one that stands in the mount is not lectured.
+    equal(t.command("since", "d", "", cwd=m.path), "FRESH\n", "the answer")
+    t.command("status", ".", cwd=m.under())
+    t.command("umount", "d", cwd=m.under())
+    true(not m.is_mounted(), "still mounted")
+
+
 # ---- run ----
 
 @harness.test()
