@@ -230,6 +230,22 @@ def two_hundred_slow_flushes_are_all_told_by_one_question(t):
             print(f"# 200 mapped files told after {took * 1000:.0f} ms")
 
 
+@harness.test(limit=60, needs_hooks=True)
+def flushes_that_others_overtake_are_all_told_by_one_question(t):
+    """A WRITE that takes 50 ms has the daemon go on with what comes after it,
+    so that a question could be answered first."""
+    def build_files(path):
+        for n in range(40):
+            with open(os.path.join(path, f"f{n}"), "wb") as file:
+                file.write(bytes(4096))
+    m = t.mount(build=build_files,
+                env={"SINCEFS_TEST_WRITE_DELAY_US": "50000"})
+    with m.connect() as conn:
+        for _ in range(5):
+            took = store_in_all(m, conn, 40)
+            print(f"# 40 mapped files told after {took * 1000:.0f} ms")
+
+
 @harness.test(limit=60)
 def two_thousand_flushes_are_all_told_by_one_question(t):
     def build_files(path):
