@@ -461,6 +461,11 @@ def status_shows_a_mount(t):
     true(shown["stats"]["requests"]["lookup"] > 0, "no look-up was counted")
     equal(shown["stats"]["stamps"], 1, "stamps")
     true("hidden_in" not in shown["stats"], "nothing is hidden")
+    stats = shown["stats"]
+    equal(stats["stamps"], 1, "changes")
+    true(stats["uptime_ns"] > 0 and stats["inodes"] > 1, f"{stats}")
+    true(stats["requests"]["ioctl"] > 0, f"{stats}")
+    true("hidden_in" not in stats, f"{stats}")
     all_shown = [json.loads(line)["mount"] for line in
                  t.command("status", "--json").splitlines()]
     true(m.path in all_shown, "it is missing among all")
