@@ -397,6 +397,8 @@ static void free_over_a_stuck_write(void)
 	fake_let_go(hold);
 	while (dirty_set_peek_clock(set) == before)
 		usleep(1000);
+	unlinkat(fake_kernel_get_dir_fd(kernel), "f0", 0);
+	rmdir(fake_kernel_get_directory(kernel));
 }
 
 START_TEST(test_freeing_gives_up_on_a_request_that_is_stuck)

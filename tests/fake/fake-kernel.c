@@ -278,14 +278,14 @@ void fake_wait_notifications(FakeKernel *kernel, int code, unsigned n)
 	pthread_mutex_unlock(&kernel->lock);
 }
 
-uint64_t fake_get_last_notified(FakeKernel *kernel, int code)
+void fake_wait_notified(FakeKernel *kernel, int code, uint64_t what)
 {
-	uint64_t what;
+	const struct timespec until = patience();
 
 	pthread_mutex_lock(&kernel->lock);
-	what = kernel->notified[code];
+	while (kernel->notified[code] != what)
+		wait_locked(kernel, &until);
 	pthread_mutex_unlock(&kernel->lock);
-	return what;
 }
 
 void fake_hold_notifications(FakeKernel *kernel, bool hold)
@@ -392,7 +392,7 @@ FakeKernel *fake_kernel_new(const FakeKernelOptions *options)
 	config.set = kernel->set;
 	config.trees = kernel->trees;
 	config.ignore = options->ignore;
-	config.owner = options->owner;
+	config.owner = options->owner != 0 ? options->owner : getuid();
 	config.max_descriptors = options->max_descriptors;
 	kernel->fs = fs_new_on(&config, &device, ends[1], &error);
 	ck_assert_msg(kernel->fs != NULL, "%s", error ? error->message : "");

@@ -28,7 +28,7 @@ typedef struct {
 	size_t max_descriptors;
 	bool keep_no_descriptors;
 	const Ignore *ignore; /* borrowed */
-	uid_t owner;          /* who may ask, beside root */
+	uid_t owner; /* who may ask, beside root; 0: who runs the test */
 	unsigned write_delay_us;
 } FakeKernelOptions;
 
@@ -51,7 +51,7 @@ int fake_kernel_get_dir_fd(FakeKernel *kernel);
 /* What INIT was answered with. */
 const struct fuse_init_out *fake_kernel_get_init(FakeKernel *kernel);
 
-/* From now on requests are made by this user; root at first. */
+/* From now on requests are made by this user; at first who runs the test. */
 void fake_kernel_set_user(FakeKernel *kernel, uid_t uid, gid_t gid);
 
 /* -- Requests, one by one ---------------------------------------------------
@@ -88,8 +88,8 @@ void fake_count_lookup(FakeKernel *kernel, uint64_t node);
 unsigned fake_count_notifications(FakeKernel *kernel, int code);
 /* Wait until there are @n. */
 void fake_wait_notifications(FakeKernel *kernel, int code, unsigned n);
-/* The nodeid or poll handle that the last of them named. */
-uint64_t fake_get_last_notified(FakeKernel *kernel, int code);
+/* Wait until the last of them is about this nodeid or poll handle. */
+void fake_wait_notified(FakeKernel *kernel, int code, uint64_t what);
 
 /* Make whoever notifies wait, as the kernel may, until told otherwise. */
 void fake_hold_notifications(FakeKernel *kernel, bool hold);
