@@ -106,15 +106,14 @@ void history_begin(History *history, const HistoryChange *change)
 /* Absent just before this change. */
 static void note_coming(History *history, const HistoryChange *change)
 {
-	uint64_t since = history->since;
-	uint64_t silent = change->silent;
+	uint64_t until = change->silent;
 
-	if (history->is_gone)
-		cover(history, since, silent); /* came and went unseen (5) */
-	else if (silent > since)
-		cover(history, since, silent); /* went unseen (5) */
-	else
-		cover(history, since, change->clock); /* and we can't say how */
+	/* Recorded as gone, it may have come and gone unseen. Recorded as there,
+	   it was so at its previous change and went unseen after that; if no
+	   rename explains it, at any time (5). */
+	if (!history->is_gone && change->silent <= change->previous)
+		until = change->clock;
+	cover(history, history->since, until);
 	history->since = change->clock;
 	history->is_gone = (change->flags & SINCEFS_GONE) != 0;
 }
