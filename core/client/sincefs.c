@@ -27,6 +27,9 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* O_PATH, syncfs(2) */
 #endif
+#ifndef _FILE_OFFSET_BITS
+#define _FILE_OFFSET_BITS 64 /* stat(2) must not fail for a large number */
+#endif
 
 #include <sincefs/sincefs.h>
 

@@ -238,7 +238,7 @@ static void *move_files(void *data)
 		case 0:
 			snprintf(one, sizeof(one), "d%u", choose(worker, DIRS));
 			snprintf(two, sizeof(two), "d%u", choose(worker, DIRS));
-			/* fall through */
+			__attribute__((fallthrough));
 		case 1:
 			r = renameat2(mount_fd, one, mount_fd, two,
 				      RENAME_EXCHANGE);
