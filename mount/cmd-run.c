@@ -74,7 +74,7 @@ static void G_GNUC_NORETURN start_command(const char *root, char **command,
 static void take_signals(void)
 {
 	struct sigaction action = {.sa_sigaction = pass_on,
-				   .sa_flags = SA_SIGINFO | SA_RESTART};
+				   .sa_flags = SA_SIGINFO};
 
 	for (size_t i = 0; i < G_N_ELEMENTS(passed_signals); i++) {
 		struct sigaction now;
