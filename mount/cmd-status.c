@@ -250,7 +250,7 @@ static int show_one(GString *text, bool json, const MountTable *table,
 	const MountEntry *entry =
 		real ? mount_table_find_path(table, real) : NULL;
 
-	if (!mount_entry_is_sincefs(entry)) {
+	if (!entry || !mount_entry_is_sincefs(entry)) {
 		report("cannot show the status of %s: %s", shown,
 		       error ? error->message : client_reason_text(-ENOTTY));
 		return STATUS_FAILED;

@@ -169,7 +169,8 @@ static bool is_covered(const char *root)
 	const MountEntry *entry =
 		table ? mount_table_find_path(table, root) : NULL;
 
-	return mount_entry_is_sincefs(entry) && strcmp(entry->point, root) == 0;
+	return entry && mount_entry_is_sincefs(entry) &&
+	       strcmp(entry->point, root) == 0;
 }
 
 /* Detach what a daemon that was killed may have left. */
@@ -302,13 +303,12 @@ static pid_t parent_of(pid_t pid)
 	g_autofree char *path = g_strdup_printf("/proc/%d/stat", (int)pid);
 	g_autofree char *text = NULL;
 	const char *end;
-	int parent;
 
 	if (!g_file_get_contents(path, &text, NULL, NULL))
 		return 0;
-	/* The name before it is in parentheses and may contain some. */
+	/* "pid (name) state parent ...", where the name may contain ")". */
 	end = strrchr(text, ')');
-	return end && sscanf(end, ") %*c %d", &parent) == 1 ? parent : 0;
+	return end && strlen(end) > 4 ? (pid_t)strtol(end + 4, NULL, 10) : 0;
 }
 
 static bool is_ancestor(pid_t pid)

@@ -304,7 +304,7 @@ static void close_others(const int *keep, size_t keep_count)
 	if (!dir)
 		return;
 	while ((entry = readdir(dir))) {
-		int fd = atoi(entry->d_name);
+		int fd = (int)strtol(entry->d_name, NULL, 10);
 		bool kept = fd <= STDERR_FILENO || fd == dirfd(dir);
 
 		for (size_t i = 0; i < keep_count && !kept; i++)

@@ -126,7 +126,28 @@ static bool holds_by_descriptor(const Search *search, int proc, char **path_out)
 	return found;
 }
 
-/* "start-end perms offset major:minor inode path" */
+/* What of "start-end perms offset major:minor inode path" is wanted; the path
+   points into @line. False for a mapping of no file. */
+static bool parse_mapping(char *line, unsigned *major_out, unsigned *minor_out,
+			  char **path_out)
+{
+	char *path = strchr(line, '/');
+	char *at = line;
+
+	for (int i = 0; i < 3 && at; i++)
+		at = strchr(at, ' ') ? strchr(at, ' ') + 1 : NULL;
+	if (!path || !at || at > path)
+		return false;
+	*major_out = (unsigned)strtoul(at, &at, 16);
+	if (*at != ':')
+		return false;
+	*minor_out = (unsigned)strtoul(at + 1, NULL, 16);
+	path[strcspn(path, "\n")] = '\0';
+	mountpoint_unescape(path);
+	*path_out = path;
+	return true;
+}
+
 static bool holds_by_mapping(const Search *search, int proc, char **path_out)
 {
 	int fd = openat(proc, "maps", O_RDONLY | O_CLOEXEC);
@@ -143,16 +164,12 @@ static bool holds_by_mapping(const Search *search, int proc, char **path_out)
 		return false;
 	}
 	while (!found && getline(&line, &size, maps) > 0) {
-		unsigned int major_number, minor_number;
+		unsigned major_number, minor_number;
 		bool through;
-		char *path = strchr(line, '/');
+		char *path;
 
-		if (!path || sscanf(line, "%*s %*s %*s %x:%x", &major_number,
-				    &minor_number) != 2)
-			continue;
-		path[strcspn(path, "\n")] = '\0';
-		mountpoint_unescape(path);
-		if (!path_is_within(path, search->mount->point))
+		if (!parse_mapping(line, &major_number, &minor_number, &path) ||
+		    !path_is_within(path, search->mount->point))
 			continue;
 		through = major_number == search->mount->major &&
 			  minor_number == search->mount->minor;
@@ -236,7 +253,7 @@ static void visit_processes(bool (*visit)(int proc, pid_t pid, void *data),
 	if (!dir)
 		return;
 	while (go_on && (entry = readdir(dir))) {
-		pid_t pid = atoi(entry->d_name);
+		pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
 		auto_fd proc = -1;
 
 		if (pid <= 0 || pid == getpid())

@@ -66,31 +66,39 @@ static char *dup_unescaped(const char *text)
 	return copy;
 }
 
+static bool parse_number(const char *text, guint64 max, guint64 *number_out)
+{
+	return g_ascii_string_to_unsigned(text, 10, 0, max, number_out, NULL);
+}
+
 /* "36 35 98:0 /root /point options [tag...] - type source options" */
 static MountEntry *parse_line(const char *line)
 {
 	g_auto(GStrv) fields = g_strsplit(line, " ", -1);
+	g_auto(GStrv) device = NULL;
 	unsigned int count = g_strv_length(fields);
 	unsigned int dash = 6;
+	guint64 id, parent_id, major_number, minor_number;
 	MountEntry *entry;
-	int id, parent_id;
-	unsigned int major_number, minor_number;
 
 	while (dash < count && strcmp(fields[dash], "-") != 0)
 		dash++;
 	/* The source may be an empty string, so that it is there. */
 	if (dash + 2 >= count)
 		return NULL;
-	if (sscanf(fields[0], "%d", &id) != 1 ||
-	    sscanf(fields[1], "%d", &parent_id) != 1 ||
-	    sscanf(fields[2], "%u:%u", &major_number, &minor_number) != 2)
+	device = g_strsplit(fields[2], ":", 2);
+	if (g_strv_length(device) != 2 ||
+	    !parse_number(fields[0], G_MAXINT, &id) ||
+	    !parse_number(fields[1], G_MAXINT, &parent_id) ||
+	    !parse_number(device[0], G_MAXUINT, &major_number) ||
+	    !parse_number(device[1], G_MAXUINT, &minor_number))
 		return NULL;
 
 	entry = g_new0(MountEntry, 1);
-	entry->id = id;
-	entry->parent_id = parent_id;
-	entry->major = major_number;
-	entry->minor = minor_number;
+	entry->id = (int)id;
+	entry->parent_id = (int)parent_id;
+	entry->major = (unsigned)major_number;
+	entry->minor = (unsigned)minor_number;
 	entry->point = dup_unescaped(fields[4]);
 	entry->options = dup_unescaped(fields[5]);
 	entry->type = dup_unescaped(fields[dash + 1]);
@@ -299,18 +307,15 @@ char *mountpoint_resolve(const char *path, GError **error)
 
 int mountpoint_parse_id(const char *fdinfo)
 {
+	static const char key[] = "mnt_id:";
 	const char *line = fdinfo;
 
-	while (line) {
-		int id;
-
-		if (sscanf(line, "mnt_id: %d", &id) == 1)
-			return id;
+	while (line && !g_str_has_prefix(line, key)) {
 		line = strchr(line, '\n');
 		if (line)
 			line++;
 	}
-	return -ENOENT;
+	return line ? (int)strtol(line + strlen(key), NULL, 10) : -ENOENT;
 }
 
 int mountpoint_get_id(int fd)

@@ -38,7 +38,7 @@ static bool write_all(int fd, const void *data, size_t size)
 static void ask(const char *path, int fd)
 {
 	struct sincefs *conn = NULL;
-	struct sincefs_info info;
+	struct sincefs_info info = {.signature = 0};
 	struct sincefs_stats stats = {.uptime_ns = 0};
 	int r = sincefs_open(path, &conn);
 
