@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,19 +86,19 @@ void sweep_descriptors(Fs *fs)
 	descriptors_close(done);
 }
 
+/* False when there is nothing left to give up. */
 static bool make_room(Fs *fs)
 {
+	bool closed = streams_close_idle(&fs->streams) > 0;
 	Descriptor *done;
 
-	streams_close_idle(&fs->streams);
 	inode_table_lock(fs->table);
 	descriptors_shed_locked(&fs->cache, fs->cache.open / 2);
 	done = descriptors_take_done_locked(&fs->cache);
 	inode_table_unlock(fs->table);
-	if (done == NULL)
-		return false;
+	closed |= done != NULL;
 	descriptors_close(done);
-	return true;
+	return closed;
 }
 
 int open_at(Fs *fs, int dir_fd, const char *name, int flags, mode_t mode)
@@ -253,7 +254,7 @@ static errint walk(Fs *fs, uint64_t id, unsigned attempt,
 		return -ESTALE;
 
 	while (n > 0) {
-		char name[NAME_MAX + 1];
+		char name[PATH_MAX]; /* what a system call takes */
 		NodeKey key = {0};
 		mode_t type = 0;
 		Descriptor *next;

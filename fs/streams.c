@@ -65,11 +65,11 @@ void streams_keep(Streams *streams, uint64_t id, off_t position, int fd)
 		close(old);
 }
 
-/* Close all, or those of one directory. */
-static void close_those(Streams *streams, bool all, uint64_t id)
+/* Close all, or those of one directory; how many. */
+static int close_those(Streams *streams, bool all, uint64_t id)
 {
 	int fds[STREAMS_MAX];
-	int n = 0;
+	int n = 0, closed;
 
 	pthread_mutex_lock(&streams->lock);
 	for (int i = 0; i < STREAMS_MAX; i++) {
@@ -81,8 +81,10 @@ static void close_those(Streams *streams, bool all, uint64_t id)
 		stream->id = 0;
 	}
 	pthread_mutex_unlock(&streams->lock);
+	closed = n;
 	while (n > 0)
 		close(fds[--n]);
+	return closed;
 }
 
 void streams_forget(Streams *streams, uint64_t id)
@@ -90,7 +92,7 @@ void streams_forget(Streams *streams, uint64_t id)
 	close_those(streams, false, id);
 }
 
-void streams_close_idle(Streams *streams)
+int streams_close_idle(Streams *streams)
 {
-	close_those(streams, true, 0);
+	return close_those(streams, true, 0);
 }

@@ -40,6 +40,7 @@ int streams_steal(Streams *streams, uint64_t id, off_t position);
 void streams_keep(Streams *streams, uint64_t id, off_t position, int fd);
 /* The kernel has forgotten @id. */
 void streams_forget(Streams *streams, uint64_t id);
-void streams_close_idle(Streams *streams);
+/* How many were closed. */
+int streams_close_idle(Streams *streams);
 
 #endif /* FS_STREAMS_H */
