@@ -390,6 +390,19 @@ static bool is_severed(Fs *fs)
 	return poll(&device, 1, 0) == 1 && (device.revents & POLLERR);
 }
 
+/* Close the device, which ends the connection, and leave in its place something
+   that looks the same: a pipe that nobody reads. */
+static void sever(Fs *fs)
+{
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) != 0)
+		return;
+	close(ends[0]);
+	dup3(ends[1], fuse_session_fd(fs->session), O_CLOEXEC);
+	close(ends[1]);
+}
+
 int fs_unmount(Fs *fs, bool lazy)
 {
 	int r;
@@ -435,8 +448,10 @@ bool fs_free(Fs *fs)
 	inode_table_free(fs->table);
 	descriptors_close(descriptors_take_done_locked(&fs->cache));
 	if (fs->session != NULL) {
-		/* Frees what mounting took; but where a detached mount is still
-		   in use it would unmount what lies below. */
+		/* Frees what mounting took; but with a connection that lives
+		   it would unmount what lies below a detached mount. */
+		if (!is_severed(fs))
+			sever(fs);
 		if (is_severed(fs))
 			fuse_session_unmount(fs->session);
 		fuse_session_destroy(fs->session);
