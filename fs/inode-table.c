@@ -8,9 +8,8 @@
  *     birth time, nodes that are pinned or open keep their number from being
  *     used again, and others are compared by number alone.
  * (2) A nodeid is the slot's index in its lower half and the slot's generation
- *     in the upper. Each time a slot is freed its generation goes up by one,
- *     and a slot whose generation is used up is not used again: a nodeid never
- *     comes to mean another node. The root is slot 1, generation 0: nodeid 1.
+ *     in the upper (node-slots.h): a nodeid never comes to mean another node.
+ *     The root is slot 1, generation 0: nodeid 1.
  * (3) A node lives while the kernel has look-ups to give back, while it is the
  *     parent of a living node's name, or while a request works on it. A name
  *     keeps its parent alive, so a path can always be climbed.
@@ -31,21 +30,16 @@
 #include <string.h>
 
 #include "fs/control.h"
+#include "fs/node-slots.h"
 
-#define CHUNK_BITS 10
-#define CHUNK_SIZE (1u << CHUNK_BITS)
 #define RETAINED_MAX 16384u
-#define GENERATION_MAX UINT32_MAX
 
 struct InodeTable {
 	pthread_mutex_t lock;
 	DescriptorCache *cache; /* borrowed; guarded by the lock too */
 
-	Node **chunks; /* of CHUNK_SIZE nodes each, which never move */
-	uint32_t chunk_count;
-	uint32_t slots;     /* slots ever used, slot 0 included */
-	uint32_t free_slot; /* linked by hash_next; 0 is none */
-	size_t count;       /* nodes alive */
+	NodeSlots slots; /* all nodes alive */
+	size_t freed;    /* nodes since inode_table_take_freed() */
 
 	uint32_t *heads; /* of the hash chains, linked by hash_next */
 	size_t head_count;
@@ -57,7 +51,7 @@ struct InodeTable {
 
 static Node *at(InodeTable *table, uint32_t index)
 {
-	return &table->chunks[index >> CHUNK_BITS][index & (CHUNK_SIZE - 1)];
+	return node_slots_at(&table->slots, index);
 }
 
 static size_t hash_key(const NodeKey *key)
@@ -122,47 +116,10 @@ static void hash_grow(InodeTable *table)
 	free(old);
 }
 
-static Node *new_slot(InodeTable *table)
-{
-	uint32_t index = table->free_slot;
-	Node *node;
-
-	if (index != 0) {
-		node = at(table, index);
-		table->free_slot = node->hash_next;
-	} else {
-		index = table->slots;
-		if (index == UINT32_MAX)
-			return NULL;
-		if ((index >> CHUNK_BITS) == table->chunk_count) {
-			size_t n = table->chunk_count + 1;
-			Node **chunks =
-				realloc(table->chunks, n * sizeof(*chunks));
-
-			if (chunks == NULL)
-				return NULL;
-			table->chunks = chunks;
-			chunks[n - 1] = calloc(CHUNK_SIZE, sizeof(Node));
-			if (chunks[n - 1] == NULL)
-				return NULL;
-			table->chunk_count++;
-		}
-		table->slots++;
-		node = at(table, index);
-	}
-	*node = (Node){
-		.index = index,
-		.generation = node->generation,
-	};
-	table->count++;
-	return node;
-}
-
 /* Takes the node out of the table; its parents lose a reference, but that is
    the caller's to see to: returns the links. */
 static Link *free_slot(InodeTable *table, Node *node)
 {
-	uint32_t index = node->index;
 	Link *links = node->links;
 
 	if (node->flags & NODE_CONTROL) {
@@ -172,13 +129,8 @@ static Link *free_slot(InodeTable *table, Node *node)
 		descriptor_unref_locked(table->cache, node->pin);
 		descriptors_uncache_locked(table->cache, &node->cached);
 	}
-	node->index = 0;
-	node->links = NULL;
-	table->count--;
-	if (node->generation++ != GENERATION_MAX) {
-		node->hash_next = table->free_slot;
-		table->free_slot = index;
-	}
+	node_slots_give_back(&table->slots, node);
+	table->freed++;
 	return links;
 }
 
@@ -190,7 +142,7 @@ InodeTable *inode_table_new(const NodeKey *key, DescriptorCache *cache)
 	if (table == NULL)
 		return NULL;
 	table->cache = cache;
-	table->slots = INODE_ROOT_INDEX; /* slot 0 means "none" */
+	node_slots_init(&table->slots);
 	table->head_count = 1024;
 	table->heads = calloc(table->head_count, sizeof(*table->heads));
 	table->retained = calloc(RETAINED_MAX, sizeof(*table->retained));
@@ -212,20 +164,19 @@ void inode_table_free(InodeTable *table)
 {
 	if (table == NULL)
 		return;
-	for (uint32_t i = INODE_ROOT_INDEX; i < table->slots; i++) {
-		Node *node = at(table, i);
+	for (uint32_t i = INODE_ROOT_INDEX;; i++) {
+		Node *node = node_slots_next(&table->slots, i);
 
-		if (node->index == 0)
-			continue;
+		if (node == NULL)
+			break;
+		i = node->index;
 		for (Link *link = free_slot(table, node), *next; link != NULL;
 		     link = next) {
 			next = link->next;
 			free(link);
 		}
 	}
-	for (uint32_t i = 0; i < table->chunk_count; i++)
-		free(table->chunks[i]);
-	free(table->chunks);
+	node_slots_clear(&table->slots);
 	free(table->heads);
 	free(table->retained);
 	pthread_mutex_destroy(&table->lock);
@@ -244,14 +195,9 @@ void inode_table_unlock(InodeTable *table)
 
 Node *inode_table_get_locked(InodeTable *table, uint64_t id)
 {
-	uint32_t index = (uint32_t)id;
-	Node *node;
+	Node *node = node_slots_find(&table->slots, (uint32_t)id);
 
-	if (index == 0 || index >= table->slots)
-		return NULL;
-	node = at(table, index);
-	return node->index == index && node->generation == id >> 32 ? node
-								    : NULL;
+	return node != NULL && node->generation == id >> 32 ? node : NULL;
 }
 
 Node *inode_table_at_locked(InodeTable *table, uint32_t index)
@@ -282,7 +228,7 @@ Node *inode_table_intern_locked(InodeTable *table, const NodeKey *key,
 	   kind of object; that is not the one we knew. */
 	if (node != NULL && node->type == (mode & S_IFMT))
 		return node;
-	node = new_slot(table);
+	node = node_slots_take(&table->slots);
 	if (node == NULL)
 		return NULL;
 	node->key = *key;
@@ -297,7 +243,7 @@ Node *inode_table_intern_locked(InodeTable *table, const NodeKey *key,
 
 Node *inode_table_add_control_locked(InodeTable *table, Control *control)
 {
-	Node *node = new_slot(table);
+	Node *node = node_slots_take(&table->slots);
 
 	if (node == NULL)
 		return NULL;
@@ -543,5 +489,16 @@ void inode_table_describe_locked(InodeTable *table, const Node *dir, char *text,
 
 size_t inode_table_count_locked(const InodeTable *table)
 {
-	return table->count;
+	return table->slots.count;
+}
+
+size_t inode_table_take_freed(InodeTable *table)
+{
+	size_t freed;
+
+	inode_table_lock(table);
+	freed = table->freed;
+	table->freed = 0;
+	inode_table_unlock(table);
+	return freed;
 }

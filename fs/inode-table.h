@@ -133,4 +133,7 @@ void inode_table_describe_locked(InodeTable *table, const Node *dir, char *text,
 
 size_t inode_table_count_locked(const InodeTable *table);
 
+/* How many nodes were freed since this was asked last; takes the lock. */
+size_t inode_table_take_freed(InodeTable *table);
+
 #endif /* FS_INODE_TABLE_H */

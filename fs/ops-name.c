@@ -265,32 +265,43 @@ static errint victim_open(Fs *fs, const Descriptor *dir, const char *name,
 	return 0;
 }
 
-/* Before the name goes: keep the object within reach if the kernel knows it.
-   Takes the descriptor. */
-static void victim_pin(Fs *fs, Victim *victim)
+/*
+ * Before the name goes: keep the object within reach if the kernel knows it.
+ * Takes the descriptor. -ENFILE when pins have used up what there is: better no
+ * name goes than that nothing can be opened any more.
+ */
+static errint victim_pin(Fs *fs, Victim *victim)
 {
 	Descriptor *done;
 	Node *node = NULL;
 	int fd = victim->fd;
+	errint r = 0;
 
 	if (fd < 0)
-		return;
+		return 0;
 	victim->fd = -1;
 	inode_table_lock(fs->table);
 	node = inode_table_find_locked(fs->table, &victim->object.key);
 	if (node != NULL && node->lookups > 0 && node->pin == NULL) {
-		node->pin =
-			descriptor_new_locked(&fs->cache, fd, DESCRIPTOR_PATH);
+		descriptors_shed_locked(&fs->cache, fs->cache.budget - 1);
+		if (fs->cache.open >= fs->cache.budget)
+			r = -ENFILE;
+		else
+			node->pin = descriptor_new_locked(&fs->cache, fd,
+							  DESCRIPTOR_PATH);
 		if (node->pin != NULL)
 			fd = -1;
+		else if (r == 0)
+			r = -ENOMEM;
 	}
-	if (node != NULL)
+	if (node != NULL && r == 0)
 		node->flags &= (uint16_t)~NODE_CREATE_PIN;
 	done = descriptors_take_done_locked(&fs->cache);
 	inode_table_unlock(fs->table);
 	descriptors_close(done);
 	if (fd >= 0)
 		close(fd);
+	return r;
 }
 
 /* After it: one that can be reached by another name needs no pin. */
@@ -333,8 +344,9 @@ static void remove_name(fuse_req_t req, uint64_t parent, const char *name,
 		return;
 	}
 	r = victim_open(fs, dir, name, &victim);
+	if (r == 0)
+		r = victim_pin(fs, &victim);
 	if (r == 0) {
-		victim_pin(fs, &victim);
 		if (unlinkat(dir->fd, name, flags) != 0)
 			r = -errno;
 		if (r == 0)
@@ -383,8 +395,17 @@ static errint rename_between(Fs *fs, const Descriptor *from, uint64_t parent,
 	}
 	/* What is exchanged keeps a name, but reads that come between find it
 	   under neither: both are held. */
-	victim_pin(fs, &moved);
-	victim_pin(fs, &victim);
+	r = victim_pin(fs, &moved);
+	if (r < 0) {
+		if (victim.fd >= 0)
+			close(victim.fd);
+		return r;
+	}
+	r = victim_pin(fs, &victim);
+	if (r < 0) {
+		victim_settle(fs, &moved);
+		return r;
+	}
 	r = renameat2(from->fd, name, to->fd, new_name, flags) == 0 ? 0
 								    : -errno;
 	if (r == 0) {

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <linux/fuse.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -24,6 +25,8 @@
 #define WATCH_TICK_NS 10000000
 /* After so many looks with nothing going on it sleeps until it is woken. */
 #define WATCH_QUIET_TICKS 50
+/* After the end of so many nodes memory is returned to the system. */
+#define TRIM_NODES 4096
 
 enum { READING, BUSY, TAKEN };
 #define STATE(count, what) ((count) << 2 | (what))
@@ -281,6 +284,14 @@ static void *thread_main(void *data)
 	return NULL;
 }
 
+/* What many nodes took is free by now, in pieces that malloc(3) would keep for
+   the next ones. */
+static void return_memory(Fs *fs)
+{
+	if (inode_table_take_freed(fs->table) >= TRIM_NODES)
+		malloc_trim(0);
+}
+
 static void *watch_main(void *data)
 {
 	Fs *fs = data;
@@ -307,6 +318,11 @@ static void *watch_main(void *data)
 		last = leader;
 		last_state = state;
 		if (quiet >= WATCH_QUIET_TICKS) {
+			pthread_mutex_unlock(&requests->lock);
+			return_memory(fs);
+			pthread_mutex_lock(&requests->lock);
+			if (requests->watch_stop || requests->leader != leader)
+				continue;
 			atomic_store(&requests->watch_asleep, true);
 			/* Either this sees that the leader, who tells its state
 			   first, has begun with a request just now; or the

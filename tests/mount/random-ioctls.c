@@ -50,7 +50,7 @@ static bool one_in(unsigned n)
 
 static const unsigned long known[] = {
 	SINCEFS_IOC_INFO, SINCEFS_IOC_TREE,  SINCEFS_IOC_SINCE,
-	SINCEFS_IOC_SCAN, SINCEFS_IOC_CLOCK,
+	SINCEFS_IOC_SCAN, SINCEFS_IOC_CLOCK, SINCEFS_IOC_STATS,
 };
 #define KNOWN_COUNT (sizeof(known) / sizeof(known[0]))
 
@@ -186,7 +186,7 @@ static bool is_right(unsigned long request, const unsigned char *bytes,
 	const struct sincefs_scan *scan = (const void *)bytes;
 	bool is_bad = false, is_unknown = false;
 
-	if (request == SINCEFS_IOC_INFO)
+	if (request == SINCEFS_IOC_INFO || request == SINCEFS_IOC_STATS)
 		return error == 0;
 	if (request == SINCEFS_IOC_CLOCK)
 		return error == 0 || error == ENOTSUP;

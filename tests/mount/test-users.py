@@ -49,7 +49,8 @@ def another_user_may_not_ask(t):
                     (client.IOC_TREE, client.tree_question(1)),
                     (client.IOC_SINCE, client.since_question()),
                     (client.IOC_SCAN, client.scan_question(1)),
-                    (client.IOC_CLOCK, bytearray(client.CLOCK.size))):
+                    (client.IOC_CLOCK, bytearray(client.CLOCK.size)),
+                    (client.IOC_STATS, bytearray(client.STATS.size))):
                 equal(conn.errno_of(number, buffer), errno.EPERM, "errno")
     equal(t.as_user(NOBODY, ask_everything), 0, "errno")
 
