@@ -36,6 +36,7 @@
 #include "core/dirty-set.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -47,6 +48,10 @@
 /* Dead entries freed with each stamp, and when there is no memory. */
 #define CLEAR_SOME 8
 #define CLEAR_MANY 4096
+
+/* How often others that wait are looked for; each costs about half a
+   microsecond when they sleep. */
+#define GIVE_WAY_TRIES 100
 
 typedef struct {
 	RecencyItem item; /* first: an item is an entry */
@@ -63,6 +68,8 @@ struct DirtySet {
 
 	/* Written under the lock, read by anybody. */
 	_Atomic uint64_t clock;
+	/* Threads that wait for the lock; a hint. */
+	_Atomic unsigned waiting;
 
 	pthread_mutex_t lock; /* guards all that follows */
 	uint64_t told;
@@ -127,12 +134,35 @@ void dirty_set_free(DirtySet *set)
 
 void dirty_set_lock(DirtySet *set)
 {
+	if (pthread_mutex_trylock(&set->lock) == 0)
+		return;
+	atomic_fetch_add_explicit(&set->waiting, 1, memory_order_relaxed);
 	pthread_mutex_lock(&set->lock);
+	atomic_fetch_sub_explicit(&set->waiting, 1, memory_order_relaxed);
 }
 
 void dirty_set_unlock(DirtySet *set)
 {
 	pthread_mutex_unlock(&set->lock);
+}
+
+/* A mutex goes to whoever asks first, and that is the thread that has just
+   dropped it, long before one that has to be woken. */
+void dirty_set_give_way_locked(DirtySet *set)
+{
+	unsigned waiting =
+		atomic_load_explicit(&set->waiting, memory_order_relaxed);
+
+	if (waiting == 0)
+		return;
+	pthread_mutex_unlock(&set->lock);
+	for (int i = 0; i < GIVE_WAY_TRIES; i++) {
+		sched_yield();
+		if (atomic_load_explicit(&set->waiting, memory_order_relaxed) <
+		    waiting)
+			break;
+	}
+	dirty_set_lock(set);
 }
 
 NameTree *dirty_set_get_names(DirtySet *set)

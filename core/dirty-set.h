@@ -57,6 +57,9 @@ void dirty_set_free(DirtySet *set);
 
 void dirty_set_lock(DirtySet *set);
 void dirty_set_unlock(DirtySet *set);
+/* For whoever holds the lock for long: if others wait for it, drop it, give
+   them a moment, and take it again. */
+void dirty_set_give_way_locked(DirtySet *set);
 
 /* The names of this set; borrowed, guarded by the set's lock. */
 NameTree *dirty_set_get_names(DirtySet *set);

@@ -108,9 +108,9 @@ static void note_coming(History *history, const HistoryChange *change)
 {
 	uint64_t until = change->silent;
 
-	/* Recorded as gone, it may have come and gone unseen. Recorded as there,
-	   it was so at its previous change and went unseen after that; if no
-	   rename explains it, at any time (5). */
+	/* Recorded as gone, it may have come and gone unseen. Recorded as
+	   there, it was so at its previous change and went unseen after that;
+	   if no rename explains it, at any time (5). */
 	if (!history->is_gone && change->silent <= change->previous)
 		until = change->clock;
 	cover(history, history->since, until);

@@ -8,9 +8,9 @@
  *     or was not asked for, nothing behind it is.
  *  2. What is in the page counts as told before the lock is dropped, and no
  *     more than that: an entry that did not fit is still nobody's.
- *  3. The lock is held for PAGE_BATCH entries at a time. In between the floor
- *     may rise above the place that was reached: then entries behind it are
- *     missing, and the answer is FRESH after all.
+ *  3. The lock is held for PAGE_BATCH entries at a time if somebody waits for
+ *     it. In between the floor may rise above the place that was reached: then
+ *     entries behind it are missing, and the answer is FRESH after all.
  *  4. Everything a client sends is checked before anything is answered, and
  *     nothing it sends makes a step of this expensive: its patterns are
  *     translated first, see wildcard.h, and a path is never walked further than
@@ -261,8 +261,7 @@ static uint32_t fill(DirtySet *set, Page *page, uint32_t *flags_out,
 			return 0;
 		}
 		dirty_set_tell_upto_locked(set, reached); /* (2) */
-		dirty_set_unlock(set);
-		dirty_set_lock(set);
+		dirty_set_give_way_locked(set);           /* (3) */
 	}
 }
 

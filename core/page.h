@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From a question to an answer: the dirty set and a token make a page. Pure: no
- * system call, no FUSE; the questions come from untrusted clients and every
- * refusal of the protocol is decided here.
+ * From a question to an answer: the dirty set and a token make a page. Knows no
+ * FUSE and allocates nothing; the questions come from untrusted clients and
+ * every refusal of the protocol is decided here.
  *
  * Any thread, no lock held; takes the set's lock in batches.
  */

@@ -5,8 +5,8 @@
  *  1. What is in the table is certain: the token was given to that question and
  *     to no other.
  *  2. A token that was thrown out is never taken in again, since it would look
- *     as if it had been given once. As the lowest goes first, one number
- *     remembers them all.
+ *     as if it had been given once. As the lowest goes first, it is lower than
+ *     all that are in the table from then on, and such are not taken in.
  */
 #include "core/question-log.h"
 
@@ -27,20 +27,13 @@ void question_log_note(QuestionLog *log, uint64_t token, uint64_t question)
 			entry->question = token; /* (1) */
 		return;
 	}
-	if (token <= log->forgotten)
-		return; /* (2) */
-
 	/* An unused one has token 0 and is the lowest of all. */
 	entry = &log->entries[0];
 	for (size_t i = 1; i < QUESTION_LOG_SIZE; i++)
 		if (log->entries[i].token < entry->token)
 			entry = &log->entries[i];
-	if (token < entry->token) {
-		log->forgotten = token;
-		return;
-	}
-	if (entry->token > log->forgotten)
-		log->forgotten = entry->token;
+	if (token < entry->token)
+		return; /* (2) */
 	*entry = (QuestionLogEntry){token, question};
 }
 

@@ -25,7 +25,6 @@ typedef struct {
 
 typedef struct {
 	QuestionLogEntry entries[QUESTION_LOG_SIZE];
-	uint64_t forgotten; /* tokens up to this may have been in here once */
 } QuestionLog;
 
 /* @token (odd) is handed out in answer to the question about @question. */

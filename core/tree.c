@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The trees, in an array by number. Adding one takes the set's lock inside this
- * one, for the root's node; nothing takes them the other way round.
+ * The trees, in an array by number. Adding one takes the set's lock, for the
+ * root's node, but never inside the list's: so whoever holds the set's lock may
+ * ask for a tree.
  */
 #include "core/tree.h"
 
@@ -19,6 +20,8 @@ typedef struct {
 struct TreeList {
 	DirtySet *set; /* borrowed */
 
+	pthread_mutex_t adding; /* held by who adds; taken before all others */
+
 	pthread_mutex_t lock; /* guards all that follows */
 	Tree *trees;          /* owned; number i is trees[i - 1] */
 	uint32_t count;
@@ -31,6 +34,7 @@ TreeList *tree_list_new(DirtySet *set)
 	if (trees == NULL)
 		return NULL;
 	trees->set = set;
+	pthread_mutex_init(&trees->adding, NULL);
 	pthread_mutex_init(&trees->lock, NULL);
 	return trees;
 }
@@ -43,31 +47,47 @@ void tree_list_free(TreeList *trees)
 		free(trees->trees[i].root);
 	free(trees->trees);
 	pthread_mutex_destroy(&trees->lock);
+	pthread_mutex_destroy(&trees->adding);
 	free(trees);
 }
 
-static uint32_t add_locked(TreeList *trees, const char *root, uint32_t flags)
+/* Room for one more, whose number is returned; 0 without memory. */
+static uint32_t reserve(TreeList *trees)
 {
-	uint32_t id = trees->count + 1;
-	Tree *larger = realloc(trees->trees, id * sizeof *larger);
-	Tree *tree;
+	Tree *larger;
+	uint32_t id = 0;
 
-	if (larger == NULL)
+	pthread_mutex_lock(&trees->lock);
+	larger = realloc(trees->trees, (trees->count + 1) * sizeof *larger);
+	if (larger != NULL) {
+		trees->trees = larger;
+		id = trees->count + 1;
+	}
+	pthread_mutex_unlock(&trees->lock);
+	return id;
+}
+
+static uint32_t add(TreeList *trees, const char *root, uint32_t flags)
+{
+	Tree tree = {.flags = flags};
+	uint32_t id = reserve(trees);
+
+	if (id == 0)
 		return 0;
-	trees->trees = larger;
-	tree = &larger[id - 1];
-	tree->flags = flags;
-	tree->root = strdup(root);
-	if (tree->root == NULL)
+	tree.root = strdup(root);
+	if (tree.root == NULL)
 		return 0;
 	dirty_set_lock(trees->set);
-	tree->node = name_tree_add_root(dirty_set_get_names(trees->set), id);
+	tree.node = name_tree_add_root(dirty_set_get_names(trees->set), id);
 	dirty_set_unlock(trees->set);
-	if (tree->node == NULL) {
-		free(tree->root);
+	if (tree.node == NULL) {
+		free(tree.root);
 		return 0;
 	}
+	pthread_mutex_lock(&trees->lock);
+	trees->trees[id - 1] = tree;
 	trees->count = id;
+	pthread_mutex_unlock(&trees->lock);
 	return id;
 }
 
@@ -75,9 +95,9 @@ uint32_t tree_list_add(TreeList *trees, const char *root, uint32_t flags)
 {
 	uint32_t id;
 
-	pthread_mutex_lock(&trees->lock);
-	id = add_locked(trees, root, flags);
-	pthread_mutex_unlock(&trees->lock);
+	pthread_mutex_lock(&trees->adding);
+	id = add(trees, root, flags);
+	pthread_mutex_unlock(&trees->adding);
 	return id;
 }
 
