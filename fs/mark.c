@@ -104,17 +104,26 @@ static void stamp_path_locked(Fs *fs, const Path *path, uint16_t flags,
 	name_node_unref(names, node);
 }
 
+/* What the rules for names that are ignored say of a stamp. */
+typedef enum {
+	AS_IT_IS,  /* not if the name is ignored */
+	AS_EITHER, /* not if it is ignored as a directory and as another file */
+	ANYHOW,    /* (2): stamp it all the same */
+} Ignoring;
+
 /* Stamp @name in @dir, if it is not ignored; the table's lock is held. */
 static void stamp_name_locked(Fs *fs, const Node *dir, const char *name,
-			      uint16_t flags, bool even_ignored,
+			      uint16_t flags, Ignoring ignoring,
 			      const Writer *by)
 {
+	bool is_dir = flags & SINCEFS_DIR;
 	Path path;
 
 	if (!path_init_locked(fs, &path, dir))
 		return;
 	path_add(&path, name);
-	if (even_ignored || !is_ignored(fs, &path, flags & SINCEFS_DIR)) {
+	if (ignoring == ANYHOW || !is_ignored(fs, &path, is_dir) ||
+	    (ignoring == AS_EITHER && !is_ignored(fs, &path, !is_dir))) {
 		dirty_set_lock(fs->set);
 		stamp_path_locked(fs, &path, flags, by);
 		dirty_set_unlock(fs->set);
@@ -122,17 +131,20 @@ static void stamp_name_locked(Fs *fs, const Node *dir, const char *name,
 	path_clear(&path);
 }
 
-/* (2): must ignored names be stamped too, as one that is not known is not? */
+/* (2): must ignored names be stamped too, as one that is not known is not? A
+   directory's links are those of its subdirectories. */
 static bool has_unknown_names_locked(Fs *fs, const Node *node)
 {
-	return node->nlink > 1 && !ignore_is_empty(fs->ignore) &&
+	return node->type != S_IFDIR && node->nlink > 1 &&
+	       !ignore_is_empty(fs->ignore) &&
 	       node->nlink > node_count_names_locked(node);
 }
 
 static void stamp_node_locked(Fs *fs, const Node *node, uint16_t flags,
 			      const Writer *by)
 {
-	bool even_ignored = has_unknown_names_locked(fs, node);
+	Ignoring ignoring =
+		has_unknown_names_locked(fs, node) ? ANYHOW : AS_IT_IS;
 
 	if (node->flags & NODE_CONTROL)
 		return;
@@ -151,7 +163,7 @@ static void stamp_node_locked(Fs *fs, const Node *node, uint16_t flags,
 	for (const Link *link = node->links; link != NULL; link = link->next)
 		stamp_name_locked(
 			fs, inode_table_at_locked(fs->table, link->parent),
-			link->name, flags, even_ignored, by);
+			link->name, flags, ignoring, by);
 }
 
 static void stamp_node(Fs *fs, uint64_t id, uint16_t flags, const Writer *by)
@@ -234,7 +246,7 @@ static void stamp_at(Fs *fs, uint64_t parent, const char *name, uint16_t flags,
 	inode_table_lock(fs->table);
 	dir = inode_table_get_locked(fs->table, parent);
 	if (dir != NULL)
-		stamp_name_locked(fs, dir, name, flags, false, by);
+		stamp_name_locked(fs, dir, name, flags, AS_IT_IS, by);
 	inode_table_unlock(fs->table);
 	notifier_clock_moved(&fs->notifier);
 }
@@ -291,7 +303,7 @@ void mark_removed(Fs *fs, uint64_t parent, const char *name,
 		stamp_name_locked(fs, dir, name,
 				  SINCEFS_CONTENT | SINCEFS_GONE |
 					  dir_flag(object->type),
-				  false, by);
+				  AS_IT_IS, by);
 	}
 	inode_table_unlock(fs->table);
 	notifier_clock_moved(&fs->notifier);
@@ -322,6 +334,10 @@ void mark_renamed(Fs *fs, uint64_t parent, const char *name,
 		  unsigned flags, const Writer *by)
 {
 	bool exchange = flags & RENAME_EXCHANGE;
+	/* What stays behind under the old name is of another kind. */
+	Ignoring ignoring = S_ISDIR(moved->type) != S_ISDIR(victim->type)
+				    ? AS_EITHER
+				    : AS_IT_IS;
 	Node *dir, *new_dir, *node, *other;
 
 	inode_table_lock(fs->table);
@@ -359,17 +375,19 @@ void mark_renamed(Fs *fs, uint64_t parent, const char *name,
 	if (exchange)
 		stamp_name_locked(fs, dir, name,
 				  moved_flags(moved) | moved_flags(victim),
-				  false, by);
+				  ignoring, by);
 	else if (flags & RENAME_WHITEOUT)
-		stamp_name_locked(fs, dir, name, moved_flags(moved), false, by);
+		stamp_name_locked(fs, dir, name, moved_flags(moved), ignoring,
+				  by);
 	else
 		stamp_name_locked(fs, dir, name,
-				  moved_flags(moved) | SINCEFS_GONE, false, by);
+				  moved_flags(moved) | SINCEFS_GONE, AS_IT_IS,
+				  by);
 	stamp_name_locked(fs, new_dir, new_name,
 			  moved_flags(moved) |
 				  (exchange ? moved_flags(victim) : 0) |
 				  (victim->type == 0 ? SINCEFS_NEW : 0),
-			  false, by);
+			  exchange ? ignoring : AS_IT_IS, by);
 	inode_table_unlock(fs->table);
 	notifier_clock_moved(&fs->notifier);
 }
@@ -386,7 +404,7 @@ void mark_linked(Fs *fs, uint64_t id, uint64_t parent, const char *name,
 		node->nlink++;
 		gain_name_locked(fs, node, dir, name);
 		stamp_name_locked(fs, dir, name, SINCEFS_CONTENT | SINCEFS_NEW,
-				  false, by);
+				  AS_IT_IS, by);
 	}
 	inode_table_unlock(fs->table);
 	notifier_clock_moved(&fs->notifier);
