@@ -230,7 +230,8 @@ int fake_read(FakeKernel *kernel, uint64_t node, uint64_t offset, uint32_t size,
 
 	fake_wait(kernel, fake_send_read(kernel, node, offset, size), &reply);
 	if (reply.error == 0)
-		*text_out = g_strndup(reply.data, reply.size);
+		*text_out =
+			g_strndup(reply.size > 0 ? reply.data : "", reply.size);
 	g_free(reply.data);
 	return reply.error;
 }
