@@ -54,12 +54,10 @@
 #define GIVE_WAY_TRIES 100
 
 typedef struct {
-	RecencyItem item; /* first: an item is an entry */
-	NameNode *node;   /* referenced (6) */
-	History *history; /* owned; NULL: what follows says it all */
-	uint64_t known_from;
-	Writer by;
-	uint16_t bits;
+	RecencyItem item;   /* first: an item is an entry */
+	NameNode *node;     /* referenced (6) */
+	History *history;   /* owned; NULL: packed, */
+	HistoryBrief brief; /* in here and in the item's bits */
 } Entry;
 
 struct DirtySet {
@@ -199,18 +197,16 @@ static void load_history(const Entry *entry, uint64_t clock,
 	if (entry->history != NULL)
 		*history_out = *entry->history;
 	else
-		history_unpack(history_out, clock, entry->bits,
-			       entry->known_from, &entry->by);
+		history_unpack(history_out, clock, &entry->brief,
+			       entry->item.bits);
 }
 
 /* False without memory. */
 static bool store_history(Entry *entry, uint64_t clock, const History *history)
 {
-	if (history_pack(history, clock, &entry->bits)) {
+	if (history_pack(history, clock, &entry->brief, &entry->item.bits)) {
 		free(entry->history);
 		entry->history = NULL;
-		entry->known_from = history->known_from;
-		entry->by = history->by;
 		return true;
 	}
 	if (entry->history == NULL)
@@ -236,7 +232,8 @@ static uint64_t find_silent(const DirtySet *set, const NameNode *node)
 			subtree = entry->history->last[HISTORY_SUBTREE];
 		else
 			subtree = history_packed_subtree(
-				recency_get_clock(&entry->item), entry->bits);
+				recency_get_clock(&entry->item),
+				entry->item.bits);
 		if (subtree > silent)
 			silent = subtree;
 	}

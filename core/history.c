@@ -49,9 +49,8 @@
 
 /* Packed bits. Those of the kinds, GONE and MIXED are the protocol's: the kind
    happened at the one clock, and at no other; MIXED: other is that clock. */
-#define PACKED_SINCE SINCEFS_NEW     /* since is the clock, else 0 */
-#define PACKED_THERE UINT16_C(0x400) /* was there in [0, clock) */
-#define PACKED_IS_DIR UINT16_C(0x800)
+#define PACKED_IS_DIR UINT16_C(0x400)
+#define PACKED_WAS_THERE UINT16_C(0x800) /* in [0, since) */
 
 static const uint16_t kind_flags[HISTORY_KINDS] = {
 	[HISTORY_CONTENT] = SINCEFS_CONTENT,
@@ -182,7 +181,8 @@ uint16_t history_get_flags(const History *history, uint64_t since)
 	return flags;
 }
 
-bool history_pack(const History *history, uint64_t clock, uint16_t *bits_out)
+bool history_pack(const History *history, uint64_t clock,
+		  HistoryBrief *brief_out, uint16_t *bits_out)
 {
 	uint16_t bits = 0;
 
@@ -196,32 +196,34 @@ bool history_pack(const History *history, uint64_t clock, uint16_t *bits_out)
 		bits |= SINCEFS_MIXED;
 	else if (history->other != 0)
 		return false;
-	if (history->since == clock)
-		bits |= PACKED_SINCE;
-	else if (history->since != 0)
-		return false;
 	if (history->there_from < history->there_to) {
-		if (history->there_from != 0 || history->there_to != clock)
+		if (history->there_from != 0 ||
+		    history->there_to != history->since)
 			return false;
-		bits |= PACKED_THERE;
+		bits |= PACKED_WAS_THERE;
 	}
 	if (history->is_gone)
 		bits |= SINCEFS_GONE;
 	if (history->is_dir)
 		bits |= PACKED_IS_DIR;
 	*bits_out = bits;
+	*brief_out = (HistoryBrief){
+		.known_from = history->known_from,
+		.since = history->since,
+		.by = history->by,
+	};
 	return true;
 }
 
-void history_unpack(History *history, uint64_t clock, uint16_t bits,
-		    uint64_t known_from, const Writer *by)
+void history_unpack(History *history, uint64_t clock, const HistoryBrief *brief,
+		    uint16_t bits)
 {
 	*history = (History){
 		.other = bits & SINCEFS_MIXED ? clock : 0,
-		.known_from = known_from,
-		.there_to = bits & PACKED_THERE ? clock : 0,
-		.since = bits & PACKED_SINCE ? clock : 0,
-		.by = *by,
+		.known_from = brief->known_from,
+		.there_to = bits & PACKED_WAS_THERE ? brief->since : 0,
+		.since = brief->since,
+		.by = brief->by,
 		.is_gone = (bits & SINCEFS_GONE) != 0,
 		.is_dir = (bits & PACKED_IS_DIR) != 0,
 	};

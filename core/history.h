@@ -65,15 +65,22 @@ void history_add(History *history, const HistoryChange *change);
  */
 uint16_t history_get_flags(const History *history, uint64_t since);
 
+/* Most histories are told by this, the clock of the last change and some bits,
+   which are kept apart so that an entry has no gap. */
+typedef struct {
+	uint64_t known_from;
+	uint64_t since;
+	Writer by;
+} HistoryBrief;
+
 /*
- * Most histories are told by one clock and a few bits. If that is true of this
- * one, with @clock as the one of its last change, put the bits into *@bits_out.
- * history_unpack() makes the same history again of clock, bits and the two
- * fields that they do not hold.
+ * If it is true of this one, with @clock as the one of its last change, fill
+ * both. history_unpack() makes the same history of them again.
  */
-bool history_pack(const History *history, uint64_t clock, uint16_t *bits_out);
-void history_unpack(History *history, uint64_t clock, uint16_t bits,
-		    uint64_t known_from, const Writer *by);
+bool history_pack(const History *history, uint64_t clock,
+		  HistoryBrief *brief_out, uint16_t *bits_out);
+void history_unpack(History *history, uint64_t clock, const HistoryBrief *brief,
+		    uint16_t bits);
 /* The last clock of SUBTREE in a packed history, 0 if never. */
 uint64_t history_packed_subtree(uint64_t clock, uint16_t bits);
 

@@ -267,7 +267,7 @@ NameNode *name_tree_ref_child(NameTree *names, NameNode *parent,
 	node->tree_id = parent->tree_id;
 	node->path_length = path_length_below(parent, length);
 
-	if (names->count >= names->buckets)
+	if (names->count >= names->buckets / 2)
 		grow(names);
 	bucket = bucket_at(names, bucket_of(names, hash));
 	node->next = *bucket;
@@ -294,7 +294,7 @@ void name_node_unref(NameTree *names, NameNode *node)
 		*link = node->next;
 		free(node);
 		names->count--;
-		if (names->count < names->buckets / 2 &&
+		if (names->count < names->buckets / 4 &&
 		    names->buckets > (size_t)1 << FIRST_BITS)
 			shrink(names);
 		node = parent;

@@ -19,6 +19,7 @@ typedef struct RecencyChunk RecencyChunk;
 typedef struct {
 	RecencyChunk *chunk; /* NULL: in no order */
 	uint16_t slot;
+	uint16_t bits; /* never touched: for the owner, who else had a gap */
 } RecencyItem;
 
 /* A chunk's place in the directory. */

@@ -90,6 +90,7 @@ static void change(Play *play, uint16_t flags)
 		.flags = flags,
 		.by = {1, 100},
 	};
+	HistoryBrief brief;
 	uint16_t bits;
 
 	if (!play->is_coalescing || play->last <= told)
@@ -101,11 +102,12 @@ static void change(Play *play, uint16_t flags)
 	play->last = next.clock;
 
 	/* Whatever can be packed comes back the same. */
-	if (history_pack(&play->history, next.clock, &bits)) {
+	if (history_pack(&play->history, next.clock, &brief, &bits)) {
 		History again;
 
-		history_unpack(&again, next.clock, bits,
-			       play->history.known_from, &play->history.by);
+		history_unpack(&again, next.clock, &brief, bits);
+		ck_assert_uint_eq(again.known_from, play->history.known_from);
+		ck_assert_uint_eq(again.by.pid, play->history.by.pid);
 		ck_assert_mem_eq(again.last, play->history.last,
 				 sizeof again.last);
 		ck_assert_uint_eq(again.since, play->history.since);
