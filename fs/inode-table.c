@@ -26,6 +26,7 @@
 #include "fs/inode-table.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,6 +45,8 @@ struct InodeTable {
 	uint32_t *heads; /* of the hash chains, linked by hash_next */
 	size_t head_count;
 	size_t keyed; /* nodes in the chains */
+
+	_Atomic uint64_t changes; /* written under the lock */
 
 	uint64_t *retained; /* ring of nodeids, may name nodes that are gone */
 	uint32_t retained_first, retained_count;
@@ -431,6 +434,16 @@ void inode_table_keep_name_locked(InodeTable *table, Node *node,
 		else
 			drop_link(table, at_link);
 	}
+}
+
+uint64_t inode_table_get_changes(const InodeTable *table)
+{
+	return atomic_load(&table->changes);
+}
+
+void inode_table_changed_locked(InodeTable *table)
+{
+	atomic_fetch_add(&table->changes, 1);
 }
 
 unsigned node_count_names_locked(const Node *node)

@@ -117,6 +117,15 @@ void inode_table_keep_name_locked(InodeTable *table, Node *node,
 				  const Node *parent, const char *name);
 unsigned node_count_names_locked(const Node *node);
 
+/*
+ * How often an operation has changed which names there are, or how many. What
+ * was read below before such a change must not be entered after it: read this
+ * first, and under the lock see that it is still the same. The first needs no
+ * lock.
+ */
+uint64_t inode_table_get_changes(const InodeTable *table);
+void inode_table_changed_locked(InodeTable *table);
+
 #define INODE_NO_PATH SIZE_MAX
 /* How many path parts lead from the root to the directory @dir (the root: 0);
    INODE_NO_PATH when it, or one above it, has lost its name. */

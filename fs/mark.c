@@ -280,11 +280,16 @@ static Node *ref_object_locked(Fs *fs, const MarkObject *object)
 	return node;
 }
 
-static void lose_name_locked(Fs *fs, Node *node, Node *dir, const char *name)
+/* @node is @object, which had this name. Its links are counted from what they
+   were: who has seen it since may have entered what they are by now. */
+static void lose_name_locked(Fs *fs, Node *node, const MarkObject *object,
+			     Node *dir, const char *name)
 {
 	inode_table_remove_name_locked(fs->table, node, dir, name);
-	if (node->nlink > 0)
-		node->nlink--;
+	if (S_ISDIR(object->type))
+		node->nlink = 0;
+	else
+		node->nlink = object->nlink > 0 ? object->nlink - 1 : 0;
 }
 
 void mark_removed(Fs *fs, uint64_t parent, const char *name,
@@ -293,11 +298,12 @@ void mark_removed(Fs *fs, uint64_t parent, const char *name,
 	Node *dir, *node;
 
 	inode_table_lock(fs->table);
+	inode_table_changed_locked(fs->table);
 	dir = inode_table_get_locked(fs->table, parent);
 	if (dir != NULL) {
 		node = ref_object_locked(fs, object);
 		if (node != NULL) {
-			lose_name_locked(fs, node, dir, name);
+			lose_name_locked(fs, node, object, dir, name);
 			node_unref_locked(fs->table, node);
 		}
 		stamp_name_locked(fs, dir, name,
@@ -341,6 +347,7 @@ void mark_renamed(Fs *fs, uint64_t parent, const char *name,
 	Node *dir, *new_dir, *node, *other;
 
 	inode_table_lock(fs->table);
+	inode_table_changed_locked(fs->table);
 	dir = inode_table_get_locked(fs->table, parent);
 	new_dir = inode_table_get_locked(fs->table, new_parent);
 	if (dir == NULL || new_dir == NULL) {
@@ -358,7 +365,7 @@ void mark_renamed(Fs *fs, uint64_t parent, const char *name,
 			inode_table_remove_name_locked(fs->table, other,
 						       new_dir, new_name);
 		else
-			lose_name_locked(fs, other, new_dir, new_name);
+			lose_name_locked(fs, other, victim, new_dir, new_name);
 	}
 	if (node != NULL) {
 		gain_name_locked(fs, node, new_dir, new_name);
@@ -398,6 +405,7 @@ void mark_linked(Fs *fs, uint64_t id, uint64_t parent, const char *name,
 	Node *dir, *node;
 
 	inode_table_lock(fs->table);
+	inode_table_changed_locked(fs->table);
 	dir = inode_table_get_locked(fs->table, parent);
 	node = inode_table_get_locked(fs->table, id);
 	if (dir != NULL && node != NULL) {

@@ -43,7 +43,8 @@ void mark_doubtful(Fs *fs, uint64_t parent, const char *name, mode_t type,
 /* One object, as it was found under a name just before a system call. */
 typedef struct {
 	NodeKey key;
-	mode_t type; /* S_IFMT part; 0: there was none */
+	mode_t type;    /* S_IFMT part; 0: there was none */
+	uint32_t nlink; /* the kernel lets nothing else change it meanwhile */
 } MarkObject;
 
 /* @name in @parent, which was @object, was removed. */

@@ -13,49 +13,73 @@
 #include "fs/ops.h"
 #include "fs/streams.h"
 
-errint enter(Fs *fs, uint64_t parent, const char *name,
-	     const struct statx *attributes, struct fuse_entry_param *entry_out)
+/* Names change elsewhere while an object is looked at; so often in a row only
+   when something is wrong. */
+#define TRIES 100
+
+/*
+ * Make the object with these attributes known as @name in @parent. -EAGAIN when
+ * names have changed since @changes, before which they were read.
+ */
+static errint enter_once(Fs *fs, uint64_t parent, const char *name,
+			 const struct statx *attributes, uint64_t changes,
+			 uint64_t *id_out)
 {
 	NodeKey key = key_of(attributes);
-	errint r = -ESTALE;
 	Node *dir, *node;
+	errint r;
 
-	inode_table_lock(fs->table);
+	if (inode_table_get_changes(fs->table) != changes)
+		return -EAGAIN;
 	dir = inode_table_get_locked(fs->table, parent);
-	if (dir != NULL) {
-		r = -ENOMEM;
-		node = inode_table_intern_locked(fs->table, &key,
-						 attributes->stx_mode);
-		if (node != NULL) {
-			node->lookups++;
-			node->nlink = attributes->stx_nlink;
-			if (node->nlink == 1)
-				inode_table_keep_name_locked(fs->table, node,
-							     dir, name);
-			r = inode_table_add_name_locked(fs->table, node, dir,
-							name);
-			*entry_out = (struct fuse_entry_param){
-				.ino = node_get_id(node),
-				.attr_timeout = FOR_EVER,
-				.entry_timeout = FOR_EVER,
-			};
-			if (r < 0)
-				inode_table_forget_locked(fs->table, node, 1);
-		}
-	}
-	inode_table_unlock(fs->table);
-	if (r == 0)
-		entry_out->attr = stat_of(attributes);
+	if (dir == NULL)
+		return -ESTALE;
+	node = inode_table_intern_locked(fs->table, &key, attributes->stx_mode);
+	if (node == NULL)
+		return -ENOMEM;
+	node->lookups++;
+	node->nlink = attributes->stx_nlink;
+	if (node->nlink == 1)
+		inode_table_keep_name_locked(fs->table, node, dir, name);
+	r = inode_table_add_name_locked(fs->table, node, dir, name);
+	if (r < 0)
+		inode_table_forget_locked(fs->table, node, 1);
+	else
+		*id_out = node_get_id(node);
 	return r;
+}
+
+errint enter(Fs *fs, uint64_t parent, const char *name, int fd, const char *at,
+	     struct fuse_entry_param *entry_out)
+{
+	struct statx attributes;
+	errint r = -EAGAIN;
+	uint64_t id = 0;
+
+	for (int i = 0; r == -EAGAIN && i < TRIES; i++) {
+		uint64_t changes = inode_table_get_changes(fs->table);
+
+		r = stat_at(fd, at, &attributes);
+		if (r < 0)
+			return r;
+		inode_table_lock(fs->table);
+		r = enter_once(fs, parent, name, &attributes, changes, &id);
+		inode_table_unlock(fs->table);
+	}
+	if (r == 0)
+		*entry_out = (struct fuse_entry_param){
+			.ino = id,
+			.attr = stat_of(&attributes),
+			.attr_timeout = FOR_EVER,
+			.entry_timeout = FOR_EVER,
+		};
+	return r == -EAGAIN ? -ESTALE : r;
 }
 
 errint lookup_entry(Fs *fs, uint64_t parent, const Descriptor *dir,
 		    const char *name, struct fuse_entry_param *entry_out)
 {
-	struct statx attributes;
-	errint r = stat_at(dir->fd, name, &attributes);
-
-	return r < 0 ? r : enter(fs, parent, name, &attributes, entry_out);
+	return enter(fs, parent, name, dir->fd, name, entry_out);
 }
 
 void undo_lookup(Fs *fs, const struct fuse_entry_param *entry)
@@ -159,6 +183,7 @@ void op_forget_multi(fuse_req_t req, size_t count,
 
 static errint get_attributes(Fs *fs, uint64_t id, struct stat *attributes_out)
 {
+	uint64_t changes = inode_table_get_changes(fs->table);
 	struct statx attributes;
 	Node *node;
 	errint r;
@@ -172,7 +197,8 @@ static errint get_attributes(Fs *fs, uint64_t id, struct stat *attributes_out)
 		return r;
 	inode_table_lock(fs->table);
 	node = inode_table_get_locked(fs->table, id);
-	if (node != NULL)
+	/* Else what changed the names has said how many there are. */
+	if (node != NULL && inode_table_get_changes(fs->table) == changes)
 		node->nlink = attributes.stx_nlink;
 	inode_table_unlock(fs->table);
 	*attributes_out = stat_of(&attributes);

@@ -160,7 +160,6 @@ void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 	Fs *fs = fs_of(req);
 	Writer by = identity_writer(req);
 	struct fuse_entry_param entry;
-	struct statx attributes;
 	Descriptor *dir;
 	errint r;
 	int fd;
@@ -179,16 +178,14 @@ void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 	r = fd < 0 ? fd : 0;
 	mark_made(fs, parent, name, S_IFREG, r, &by);
 	if (r == 0)
-		r = stat_at(fd, "", &attributes);
-	if (r == 0)
-		r = enter(fs, parent, name, &attributes, &entry);
+		r = enter(fs, parent, name, fd, "", &entry);
 	if (r < 0) {
 		if (fd >= 0)
 			close(fd);
 		reply(req, r);
 		return;
 	}
-	adopt_created(fs, entry.ino, fd, attributes.stx_mode);
+	adopt_created(fs, entry.ino, fd, entry.attr.st_mode);
 	fi->fh = 0;
 	fi->keep_cache = 1;
 	if (fuse_reply_create(req, &entry, fi) < 0)
@@ -262,6 +259,7 @@ static errint victim_open(Fs *fs, const Descriptor *dir, const char *name,
 	}
 	victim->object.key = key_of(&attributes);
 	victim->object.type = attributes.stx_mode & S_IFMT;
+	victim->object.nlink = attributes.stx_nlink;
 	return 0;
 }
 

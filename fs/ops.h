@@ -91,9 +91,9 @@ static inline void reply(fuse_req_t req, errint r)
  */
 errint lookup_entry(Fs *fs, uint64_t parent, const Descriptor *dir,
 		    const char *name, struct fuse_entry_param *entry_out);
-/* The same from attributes that are known already. */
-errint enter(Fs *fs, uint64_t parent, const char *name,
-	     const struct statx *attributes,
+/* The same of an object that is found by @fd and @at, as stat_at() takes them,
+   and that is called @name. */
+errint enter(Fs *fs, uint64_t parent, const char *name, int fd, const char *at,
 	     struct fuse_entry_param *entry_out);
 void undo_lookup(Fs *fs, const struct fuse_entry_param *entry);
 /* Answer with @entry, and take the look-up back if the kernel does not want it

@@ -89,9 +89,15 @@ static uint64_t know_file(uint64_t parent, const char *name, uint64_t ino)
 	return know(parent, name, ino, S_IFREG, 1);
 }
 
+/* As it is found below just before something happens to it. */
 static MarkObject object(uint64_t ino, mode_t type)
 {
-	return (MarkObject){.key = key(ino), .type = type};
+	return (MarkObject){.key = key(ino), .type = type, .nlink = 1};
+}
+
+static MarkObject object_of_two_names(uint64_t ino)
+{
+	return (MarkObject){.key = key(ino), .type = S_IFREG, .nlink = 2};
 }
 
 static const MarkObject nothing;
@@ -292,7 +298,7 @@ END_TEST
 
 START_TEST(test_removed_name_is_gone_and_the_others_stay)
 {
-	const MarkObject was = object(3, S_IFREG);
+	const MarkObject was = object_of_two_names(3);
 	uint64_t file;
 
 	set_up();
@@ -309,6 +315,29 @@ START_TEST(test_removed_name_is_gone_and_the_others_stay)
 	mark_removed(&fs, 1, "c",
 		     &(MarkObject){.key = key(77), .type = S_IFREG}, &by);
 	assert_changes("CG:c ");
+	tear_down();
+}
+END_TEST
+
+/* A look-up that came between the system call and the mark has seen one link
+   less already. */
+START_TEST(test_links_are_not_taken_twice)
+{
+	const MarkObject was = {
+		.key = key(3),
+		.type = S_IFREG,
+		.nlink = 3,
+	};
+	uint64_t file;
+
+	set_up();
+	know(1, "a", 3, S_IFREG, 3);
+	file = know(1, "b", 3, S_IFREG, 2);
+	mark_removed(&fs, 1, "a", &was, &by);
+	ck_assert_uint_eq(nlink_of(file), 2);
+	assert_changes("CG:a ");
+	mark_content(&fs, file, &by);
+	assert_changes("CL:b "); /* the third is not known */
 	tear_down();
 }
 END_TEST
@@ -392,7 +421,7 @@ END_TEST
 START_TEST(test_victim_with_other_names_keeps_them)
 {
 	const MarkObject moved = object(3, S_IFREG);
-	const MarkObject victim = object(4, S_IFREG);
+	const MarkObject victim = object_of_two_names(4);
 	uint64_t other;
 
 	set_up();
@@ -478,7 +507,7 @@ END_TEST
 
 START_TEST(test_one_of_several_names_moves_alone)
 {
-	const MarkObject moved = object(3, S_IFREG);
+	const MarkObject moved = object_of_two_names(3);
 	uint64_t file;
 
 	set_up();
@@ -692,6 +721,7 @@ static TCase *names_cases(void)
 	tcase_add_test(names, test_what_comes_into_being_is_new);
 	tcase_add_test(names, test_in_doubt_a_name_is_not_new);
 	tcase_add_test(names, test_removed_name_is_gone_and_the_others_stay);
+	tcase_add_test(names, test_links_are_not_taken_twice);
 	tcase_add_test(names, test_another_name_is_new_and_written_through_too);
 	return names;
 }
