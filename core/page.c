@@ -60,12 +60,13 @@ typedef struct {
 	uint32_t bytes;
 } Page;
 
-static void compile_names(const char *list, Names *names)
+static void compile_names(const char list[SINCEFS_NAMES_SIZE], Names *names)
 {
+	const char *end = list + SINCEFS_NAMES_SIZE;
 	unsigned used = 0;
 
 	names->count = 0;
-	while (*list != '\0') {
+	while (list < end && *list != '\0') {
 		size_t length = strlen(list);
 		unsigned i = names->count++;
 

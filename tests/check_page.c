@@ -564,6 +564,10 @@ static const struct {
 	{NAMES("."), ". moved linked "},
 	{NAMES("none\0\0*"), "moved linked "}, /* ends at the empty one */
 	{NAMES("a\\.p[x-z]"), "a.py moved linked "},
+	/* Up to the last byte there is. */
+	{NAMES("a\0a\0a\0a\0a\0a\0a\0a\0a\0a\0a\0a\0a\0a\0a\0a\0"
+	       "a\0a\0a\0a\0a\0a\0a\0a\0a\0a\0a\0a\0a\0a\0a\0d"),
+	 "d moved linked "},
 	{NAMES("12345678901234567890123456789012345678901234567890123456789012"
 	       "3"),
 	 "moved linked "},
