@@ -112,13 +112,14 @@ static void assert_nothing_missed(DirtySet *set, uint64_t since)
 	if (n != NAMES)
 		ck_abort_msg("%zu names, not %d", n, NAMES);
 	for (size_t i = 0; i < n; i++) {
-		int name = atoi(name_node_get_name(records[i].node) + 1);
+		long name = strtol(name_node_get_name(records[i].node) + 1,
+				   NULL, 10);
 		uint16_t wanted = SINCEFS_CONTENT | SINCEFS_NEW;
 
 		if (name % 2 == 0)
 			wanted |= SINCEFS_META;
 		if (records[i].flags != wanted)
-			ck_abort_msg("name %d: %#x", name, records[i].flags);
+			ck_abort_msg("name %ld: %#x", name, records[i].flags);
 	}
 	dirty_set_unlock(set);
 }

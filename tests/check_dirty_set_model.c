@@ -50,16 +50,16 @@ typedef struct {
 } Stamp;
 
 typedef struct {
-	bool has_renames; /* of directories */
 	size_t capacity;
+	bool has_renames; /* of directories */
 	bool loses;
 } Variant;
 
 static const Variant variants[] = {
-	{false, 1000, false},
-	{true, 1000, false},
-	{true, 9, false},
-	{true, 40, true},
+	{1000, false, false},
+	{1000, true, false},
+	{9, true, false},
+	{40, true, true},
 };
 
 typedef struct {
@@ -91,15 +91,16 @@ static bool has_children_names(int name)
 
 static const char *path_of(int name, char path[16])
 {
-	char part[4] = {(char)('a' + name % WIDTH), '\0'};
+	char letter = (char)('a' + name % WIDTH);
 	int parent = parent_of(name);
 
-	path[0] = '\0';
-	if (parent >= 0) {
-		path_of(parent, path);
-		strcat(path, "/");
+	if (parent < 0) {
+		snprintf(path, 16, "%c", letter);
+	} else {
+		char above[16];
+
+		snprintf(path, 16, "%.8s/%c", path_of(parent, above), letter);
 	}
-	strcat(path, part);
 	return path;
 }
 

@@ -324,7 +324,8 @@ static const struct {
 START_TEST(test_mixed_iff_another_process_wrote_after_the_token)
 {
 	for (int is_coalescing = 0; is_coalescing <= 1; is_coalescing++) {
-		uint64_t tokens[MAX_TOKENS];
+		uint64_t tokens[MAX_TOKENS] = {0};
+		uint64_t told = 0;
 		uint64_t clock = FIRST_CLOCK;
 		uint64_t last = 0;
 		size_t n = 0;
@@ -339,10 +340,10 @@ START_TEST(test_mixed_iff_another_process_wrote_after_the_token)
 			};
 
 			if (*c == '|') {
-				tokens[n++] = clock;
+				told = tokens[n++] = clock;
 				continue;
 			}
-			if (!is_coalescing || last <= tokens[n - 1])
+			if (!is_coalescing || last <= told)
 				next.clock = clock += 2;
 			if (last == 0)
 				history_begin(&history, &next);

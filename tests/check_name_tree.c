@@ -284,7 +284,7 @@ END_TEST
 START_TEST(test_count_that_swings_about_each_border_keeps_all_names)
 {
 	enum { N = 5000 };
-	NameNode *nodes[N];
+	NameNode *nodes[N] = {NULL};
 	char name[16];
 	int n = 0;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <fnmatch.h>
 #include <locale.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -123,8 +124,10 @@ START_TEST(test_random_patterns_mean_what_fnmatch_says)
 		char text[12] = "";
 		bool is_match;
 
-		for (long n = random() % 6; n > 0; n--)
-			strcat(pattern, parts[(size_t)random() %
+		for (long n = random() % 6, end = 0; n > 0; n--)
+			end += snprintf(pattern + end,
+					sizeof pattern - (size_t)end, "%s",
+					parts[(size_t)random() %
 					      (sizeof parts / sizeof *parts)]);
 		for (long n = random() % 6, j = 0; j < n; j++)
 			text[j] = letters[(size_t)random() %

@@ -59,14 +59,14 @@ const char *path(unsigned n)
 const char *ask_paths(void)
 {
 	static char text[SINCEFS_PAGE_SIZE];
+	int end = 0;
 
 	ck_assert_int_eq(ask(), 0);
 	ck_assert_uint_eq(answer.flags & SINCEFS_FRESH, 0);
 	text[0] = '\0';
-	for (unsigned i = 0; i < answer.count; i++) {
-		strcat(text, path(i));
-		strcat(text, " ");
-	}
+	for (unsigned i = 0; i < answer.count; i++)
+		end += snprintf(text + end, sizeof text - (size_t)end, "%s ",
+				path(i));
 	return text;
 }
 
@@ -90,10 +90,9 @@ char *long_path(size_t length, size_t part)
 {
 	char *text = malloc(length + 1);
 
-	for (size_t i = 0; i < length; i++)
-		text[i] = (i + 1) % (part + 1) == 0 ? '/' : 'x';
-	if (text[length - 1] == '/')
-		text[length - 1] = 'x';
+	memset(text, 'x', length);
+	for (size_t i = part; i + 1 < length; i += part + 1)
+		text[i] = '/';
 	text[length] = '\0';
 	return text;
 }
