@@ -528,7 +528,6 @@ END_TEST
 START_TEST(test_room_is_made_when_the_process_has_no_descriptors_left)
 {
 	const struct rlimit few = {.rlim_cur = 128, .rlim_max = 128};
-	g_autofree char *names = NULL;
 	uint64_t files[100];
 	int others[128];
 	char name[16];
