@@ -455,16 +455,26 @@ def describe(path):
             content, attributes)
 
 
-def take_truth(top):
-    """({path: description}, {path: inode number}) of all below a directory."""
+def take_truth(top, cache=None):
+    """({path: description}, {path: inode number}) of all below a directory.
+    A dictionary as @cache, kept between calls for the same directory below a
+    mount, saves reading what has the same change time."""
     truth = {}
     inodes = {}
     for path, directories, files in os.walk(top):
         for name in directories + files:
             name = os.path.join(path, name)
             relative = os.fsencode(os.path.relpath(name, top))
-            truth[relative] = describe(name)
-            inodes[relative] = os.lstat(name).st_ino
+            st = os.lstat(name)
+            inodes[relative] = st.st_ino
+            if cache is None:
+                truth[relative] = describe(name)
+                continue
+            stamp = (st.st_ino, st.st_ctime_ns, st.st_size, st.st_mtime_ns)
+            old = cache.get(relative)
+            if not old or old[0] != stamp:
+                old = cache[relative] = (stamp, describe(name))
+            truth[relative] = old[1]
     return truth, inodes
 
 

@@ -12,11 +12,10 @@ import time
 
 import harness
 import syscalls
-from harness import equal, told, true
+from harness import SANITIZED, equal, told, true
 from sincefs_client import CONTENT, NEW
 
 MANY = int(os.environ.get("SINCEFS_TEST_MANY", "100000"))
-SANITIZED = os.environ.get("SINCEFS_TEST_SANITIZED") == "1"
 
 
 def memory_directory(t, name="m"):
