@@ -26,6 +26,12 @@ Descriptor *descriptor_new_locked(DescriptorCache *cache, int fd,
 	return descriptor;
 }
 
+bool descriptor_can(const Descriptor *descriptor, DescriptorKind kind)
+{
+	return descriptor->kind >= kind &&
+	       !(descriptor->write_only && kind == DESCRIPTOR_READ);
+}
+
 Descriptor *descriptor_ref_locked(Descriptor *descriptor)
 {
 	descriptor->refs++;

@@ -24,13 +24,14 @@
 typedef enum {
 	DESCRIPTOR_PATH,  /* O_PATH: name the object, stat, *at calls */
 	DESCRIPTOR_READ,  /* O_RDONLY */
-	DESCRIPTOR_WRITE, /* O_RDWR */
+	DESCRIPTOR_WRITE, /* O_RDWR, or O_WRONLY where that alone is allowed */
 } DescriptorKind;
 
 typedef struct Descriptor Descriptor;
 struct Descriptor {
 	int fd;              /* immutable */
 	DescriptorKind kind; /* immutable */
+	bool write_only;     /* of kind WRITE, but not for reading */
 	uint32_t refs;       /* users; the cache and a pin have one each */
 	Descriptor **slot;   /* where it is cached, or NULL */
 	Descriptor *newer, *older;
@@ -51,6 +52,8 @@ void descriptors_init(DescriptorCache *cache, size_t budget, bool keep_nothing);
 Descriptor *descriptor_new_locked(DescriptorCache *cache, int fd,
 				  DescriptorKind kind);
 Descriptor *descriptor_ref_locked(Descriptor *descriptor);
+/* Is it good for @kind? */
+bool descriptor_can(const Descriptor *descriptor, DescriptorKind kind);
 /* NULL is allowed. */
 void descriptor_unref_locked(DescriptorCache *cache, Descriptor *descriptor);
 

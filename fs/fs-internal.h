@@ -18,6 +18,7 @@
 #include "fs/fs.h"
 #include "fs/inode-table.h"
 #include "fs/notifier.h"
+#include "fs/pins.h"
 #include "fs/requests.h"
 #include "fs/streams.h"
 
@@ -40,8 +41,9 @@ struct Fs {
 	NameNode *root_name;  /* of the mount's tree; borrowed from it */
 	const Ignore *ignore; /* borrowed, or NULL */
 
-	InodeTable *table;     /* owned; its lock guards the next one too */
+	InodeTable *table;     /* owned; its lock guards the next two too */
 	DescriptorCache cache; /* budget and contents */
+	Pins pins;             /* likewise */
 	Streams streams;       /* a lock of its own */
 	Barrier barrier;       /* likewise */
 	Notifier notifier;     /* likewise */

@@ -271,6 +271,7 @@ static bool make_root(Fs *fs, const FsConfig *config, GError **error)
 		fs->table = inode_table_new(&key, &fs->cache);
 		if (fs->table == NULL)
 			r = -ENOMEM;
+		pins_init(&fs->pins, fs->table, &fs->cache);
 	}
 	if (r == 0) {
 		inode_table_lock(fs->table);

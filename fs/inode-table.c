@@ -332,6 +332,7 @@ void inode_table_forget_locked(InodeTable *table, Node *node, uint64_t count)
 		/* A pin is for what is open or mapped; now nothing is. */
 		descriptor_unref_locked(table->cache, node->pin);
 		node->pin = NULL;
+		node->flags &= (uint16_t) ~(NODE_CREATE_PIN | NODE_MODE_PIN);
 		node->creates = 0;
 		if (node->type == S_IFREG && node->nlink > 1 &&
 		    node->links != NULL) {

@@ -46,7 +46,8 @@ struct Link {
 enum {
 	NODE_CONTROL = 1 << 0,    /* the control file, as opened once */
 	NODE_RETAINED = 1 << 1,   /* forgotten, kept for its several names */
-	NODE_CREATE_PIN = 1 << 2, /* the pin is only until RELEASE */
+	NODE_CREATE_PIN = 1 << 2, /* see pins.h */
+	NODE_MODE_PIN = 1 << 3,
 };
 
 typedef struct {

@@ -137,11 +137,11 @@ void locate_release(Fs *fs, Descriptor *descriptor)
 /* What the node has that can do @kind; a new reference, or NULL. */
 static Descriptor *have_locked(Fs *fs, Node *node, DescriptorKind kind)
 {
-	if (node->cached != NULL && node->cached->kind >= kind) {
+	if (node->cached != NULL && descriptor_can(node->cached, kind)) {
 		descriptors_touch_locked(&fs->cache, node->cached);
 		return descriptor_ref_locked(node->cached);
 	}
-	if (node->pin != NULL && node->pin->kind >= kind)
+	if (node->pin != NULL && descriptor_can(node->pin, kind))
 		return descriptor_ref_locked(node->pin);
 	return NULL;
 }
@@ -351,20 +351,23 @@ errint locate_open(Fs *fs, uint64_t id, DescriptorKind kind,
 	r = open_path(fs, id, &path);
 	if (r < 0)
 		return r;
-	if (path->kind >= kind) {
+	if (descriptor_can(path, kind)) {
 		*descriptor_out = path;
 		return 0;
 	}
 	fd = reopen(fs, path->fd, kind == DESCRIPTOR_WRITE ? O_RDWR : O_RDONLY);
 	/* A file that may be written but not read: this writer gets it, but
-	   nobody else may find it. */
+	   readers must not find it cached. */
 	keep = fd != -EACCES || kind != DESCRIPTOR_WRITE;
 	if (!keep)
 		fd = reopen(fs, path->fd, O_WRONLY);
 	locate_release(fs, path);
 	if (fd < 0)
 		return fd;
-	return adopt(fs, id, fd, kind, keep, descriptor_out);
+	r = adopt(fs, id, fd, kind, keep, descriptor_out);
+	if (r == 0 && !keep)
+		(*descriptor_out)->write_only = true;
+	return r;
 }
 
 errint locate_stat(Fs *fs, uint64_t id, struct statx *attributes_out)

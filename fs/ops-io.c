@@ -47,12 +47,8 @@ void op_release(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 	inode_table_lock(fs->table);
 	node = inode_table_get_locked(fs->table, id);
 	if (node != NULL && !(node->flags & NODE_CONTROL) &&
-	    node->creates > 0 && --node->creates == 0 &&
-	    (node->flags & NODE_CREATE_PIN)) {
-		node->flags &= (uint16_t)~NODE_CREATE_PIN;
-		descriptor_unref_locked(&fs->cache, node->pin);
-		node->pin = NULL;
-	}
+	    node->creates > 0 && --node->creates == 0)
+		pins_closed_locked(&fs->pins, node);
 	done = descriptors_take_done_locked(&fs->cache);
 	inode_table_unlock(fs->table);
 	descriptors_close(done);

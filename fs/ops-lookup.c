@@ -227,13 +227,8 @@ void pin_best(Fs *fs, uint64_t id)
 		return;
 	inode_table_lock(fs->table);
 	node = inode_table_get_locked(fs->table, id);
-	if (node != NULL &&
-	    (node->pin == NULL || node->pin->kind < best->kind)) {
-		descriptor_unref_locked(&fs->cache, node->pin);
-		node->pin = descriptor_ref_locked(best);
-	}
 	if (node != NULL)
-		node->flags &= (uint16_t)~NODE_CREATE_PIN;
+		pins_hold_for_mode_locked(&fs->pins, node, best);
 	inode_table_unlock(fs->table);
 	locate_release(fs, best);
 }

@@ -140,10 +140,8 @@ static void adopt_created(Fs *fs, uint64_t id, int fd, mode_t mode)
 
 		descriptors_cache_locked(&fs->cache, &node->cached, descriptor);
 		node->creates++;
-		if (locked_out && node->pin == NULL) {
-			node->pin = descriptor_ref_locked(descriptor);
-			node->flags |= NODE_CREATE_PIN;
-		}
+		if (locked_out)
+			pins_hold_for_mode_locked(&fs->pins, node, descriptor);
 	}
 	if (descriptor != NULL)
 		descriptor_unref_locked(&fs->cache, descriptor);
@@ -236,7 +234,8 @@ void op_link(fuse_req_t req, fuse_ino_t id, fuse_ino_t parent, const char *name)
 /* An object about to lose a name: what it is, and a descriptor for it. */
 typedef struct {
 	MarkObject object;
-	int fd; /* O_PATH, owned; -1 when there is no object */
+	int fd;        /* O_PATH, owned; -1 when there is no object */
+	uint16_t kept; /* of pins_keep_locked() */
 } Victim;
 
 /* -ENOENT leaves an empty victim behind, which is no error to everybody. */
@@ -280,7 +279,9 @@ static errint victim_pin(Fs *fs, Victim *victim)
 	victim->fd = -1;
 	inode_table_lock(fs->table);
 	node = inode_table_find_locked(fs->table, &victim->object.key);
-	if (node != NULL && node->lookups > 0 && node->pin == NULL) {
+	/* A directory may be on the way to what the kernel knows. */
+	if (node != NULL && (node->lookups > 0 || node->refs > 0) &&
+	    node->pin == NULL) {
 		descriptors_shed_locked(&fs->cache, fs->cache.budget - 1);
 		if (fs->cache.open >= fs->cache.budget)
 			r = -ENFILE;
@@ -293,7 +294,7 @@ static errint victim_pin(Fs *fs, Victim *victim)
 			r = -ENOMEM;
 	}
 	if (node != NULL && r == 0)
-		node->flags &= (uint16_t)~NODE_CREATE_PIN;
+		victim->kept = pins_keep_locked(node);
 	done = descriptors_take_done_locked(&fs->cache);
 	inode_table_unlock(fs->table);
 	descriptors_close(done);
@@ -312,12 +313,9 @@ static void victim_settle(Fs *fs, const Victim *victim)
 		return;
 	inode_table_lock(fs->table);
 	node = inode_table_find_locked(fs->table, &victim->object.key);
-	if (node != NULL && node->links != NULL && node->nlink > 0 &&
-	    node->pin != NULL && node->pin->kind == DESCRIPTOR_PATH &&
-	    node->index != INODE_ROOT_INDEX) {
-		descriptor_unref_locked(&fs->cache, node->pin);
-		node->pin = NULL;
-	}
+	if (node != NULL)
+		pins_settle_locked(&fs->pins, node, victim->kept,
+				   node->links != NULL && node->nlink > 0);
 	done = descriptors_take_done_locked(&fs->cache);
 	inode_table_unlock(fs->table);
 	descriptors_close(done);

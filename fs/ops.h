@@ -100,8 +100,8 @@ void undo_lookup(Fs *fs, const struct fuse_entry_param *entry);
    any more. */
 void reply_entry(fuse_req_t req, const struct fuse_entry_param *entry);
 
-/* Hold the best descriptor that may be had while the file may be open; its mode
-   is about to lose what opening it takes. */
+/* The mode of @id is about to lose what opening it takes: hold the best
+   descriptor that may still be had. */
 void pin_best(Fs *fs, uint64_t id);
 
 #endif /* FS_OPS_H */
