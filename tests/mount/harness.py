@@ -156,20 +156,23 @@ def mounts_below(path):
 
 
 def _daemons_of(base):
-    """Living processes noted as daemons of mounts in @base that still are."""
+    """Living processes that serve mounts in @base: those noted, and those
+    whose arguments name a place in it."""
     try:
         with open(os.path.join(base, "daemons")) as lines:
-            noted = [int(line) for line in lines]
+            noted = {line.strip() for line in lines}
     except OSError:
-        noted = []
+        noted = set()
     found = []
-    for pid in noted:
+    for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
             with open(f"/proc/{pid}/cmdline", "rb") as file:
-                if b"sincefs" in file.read():
-                    found.append(pid)
+                arguments = file.read()
         except OSError:
-            pass
+            continue
+        if b"sincefs\0" in arguments and \
+                (pid in noted or os.fsencode(base) + b"/" in arguments):
+            found.append(int(pid))
     return found
 
 
