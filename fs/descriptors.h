@@ -40,10 +40,14 @@ struct Descriptor {
 typedef struct {
 	size_t budget;     /* open at most, but for what is in use */
 	size_t open;       /* open now */
+	size_t pinned;     /* nodes with a pin, by whose owner it is kept */
 	bool keep_nothing; /* for tests: close as soon as unused */
 	Descriptor *newest, *oldest;
 	Descriptor *done; /* to be closed, linked by older */
 } DescriptorCache;
+
+/* Of the budget, what pins leave to the cache. */
+#define DESCRIPTORS_SPARE 32
 
 void descriptors_init(DescriptorCache *cache, size_t budget, bool keep_nothing);
 

@@ -18,12 +18,18 @@
 #include "fs/fs.h"
 #include "fs/inode-table.h"
 #include "fs/notifier.h"
-#include "fs/pins.h"
 #include "fs/requests.h"
 #include "fs/streams.h"
 
 /* What the kernel may keep without asking: every change comes through us. */
 #define FOR_EVER 1e9
+
+/* Nodes whose pins may be given up when there are many, the oldest first; some
+   may be gone by now. A ring. */
+typedef struct {
+	uint64_t *ids; /* owned */
+	uint32_t first, count, size;
+} PinQueue;
 
 struct Fs {
 	struct fuse_session *session; /* owned */
@@ -34,7 +40,8 @@ struct Fs {
 	uid_t owner;
 	bool acts_as_caller; /* a daemon of root: creates as who asks */
 	bool is_root;
-	unsigned write_delay_us; /* for tests: before each WRITE is stamped */
+	bool has_unsteady_births; /* birth times below may change */
+	unsigned write_delay_us;  /* for tests: before each WRITE is stamped */
 
 	DirtySet *set;        /* borrowed */
 	TreeList *trees;      /* borrowed */
@@ -43,7 +50,7 @@ struct Fs {
 
 	InodeTable *table;     /* owned; its lock guards the next two too */
 	DescriptorCache cache; /* budget and contents */
-	Pins pins;             /* likewise */
+	PinQueue pins;         /* likewise */
 	Streams streams;       /* a lock of its own */
 	Barrier barrier;       /* likewise */
 	Notifier notifier;     /* likewise */

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/magic.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
@@ -21,6 +22,7 @@
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -259,6 +261,7 @@ static void read_test_hooks(Fs *fs, bool *keep_no_descriptors_out)
 static bool make_root(Fs *fs, const FsConfig *config, GError **error)
 {
 	struct statx attributes;
+	struct statfs below;
 	bool keep_nothing;
 	NodeKey key;
 	Node *root;
@@ -266,12 +269,16 @@ static bool make_root(Fs *fs, const FsConfig *config, GError **error)
 
 	read_test_hooks(fs, &keep_nothing);
 	descriptors_init(&fs->cache, descriptor_budget(config), keep_nothing);
+	/* A file of overlayfs that is written for the first time becomes a
+	   copy, which has another birth time and the same number. */
+	if (r == 0 && fstatfs(fs->root_fd, &below) != 0)
+		r = -errno;
 	if (r == 0) {
-		key = key_of(&attributes);
+		fs->has_unsteady_births = below.f_type == OVERLAYFS_SUPER_MAGIC;
+		key = key_of(fs, &attributes);
 		fs->table = inode_table_new(&key, &fs->cache);
 		if (fs->table == NULL)
 			r = -ENOMEM;
-		pins_init(&fs->pins, fs->table, &fs->cache);
 	}
 	if (r == 0) {
 		inode_table_lock(fs->table);
@@ -457,6 +464,7 @@ bool fs_free(Fs *fs)
 			fuse_session_unmount(fs->session);
 		fuse_session_destroy(fs->session);
 	}
+	free(fs->pins.ids);
 	requests_clear(&fs->requests);
 	notifier_clear(&fs->notifier);
 	barrier_clear(&fs->barrier);

@@ -20,6 +20,10 @@
 /* The umask that this thread has now; larger than any at first. */
 static _Thread_local mode_t current_umask = (mode_t)-1;
 
+static _Thread_local bool has_own_umask;
+/* For threads without: held while the umask is a caller's. */
+static pthread_mutex_t shared_umask = PTHREAD_MUTEX_INITIALIZER;
+
 /* The daemon's own groups, the same in every thread. */
 static gid_t *own_groups;
 static int own_group_count;
@@ -38,10 +42,10 @@ static void read_own_groups(void)
 		own_group_count = 0;
 }
 
-int identity_thread_init(void)
+void identity_thread_init(void)
 {
 	pthread_once(&own_groups_once, read_own_groups);
-	return unshare(CLONE_FS) == 0 ? 0 : -errno;
+	has_own_umask = unshare(CLONE_FS) == 0;
 }
 
 static int set_groups(size_t n, const gid_t *groups)
@@ -61,27 +65,51 @@ static int set_ids(uid_t uid, gid_t gid)
 	return 0;
 }
 
+/* The caller's supplementary groups: *@groups_out is to be freed. How many, or
+   -errno. */
+static int get_groups(fuse_req_t req, gid_t **groups_out)
+{
+	int room = GROUPS_FIRST;
+
+	for (int tries = 0; tries < 3; tries++) {
+		g_autofree gid_t *groups = g_try_new(gid_t, (gsize)room);
+		int n;
+
+		if (groups == NULL)
+			return -ENOMEM;
+		n = fuse_req_getgroups(req, room, groups);
+		if (n < 0)
+			return -EACCES;
+		if (n <= room) {
+			*groups_out = g_steal_pointer(&groups);
+			return n;
+		}
+		room = n;
+	}
+	return -EACCES;
+}
+
 static int assume_groups(fuse_req_t req)
 {
-	gid_t few[GROUPS_FIRST];
-	g_autofree gid_t *many = NULL;
-	gid_t *groups = few;
-	int n = fuse_req_getgroups(req, GROUPS_FIRST, few);
+	g_autofree gid_t *groups = NULL;
+	int n = get_groups(req, &groups);
 
-	if (n > GROUPS_FIRST) {
-		int room = n;
+	return n < 0 ? n : set_groups((size_t)n, groups);
+}
 
-		many = g_try_new(gid_t, (gsize)room);
-		if (many == NULL)
-			return -ENOMEM;
-		n = fuse_req_getgroups(req, room, many);
-		if (n > room)
-			return -EAGAIN;
-		groups = many;
+bool identity_is_in_group(fuse_req_t req, gid_t group)
+{
+	g_autofree gid_t *groups = NULL;
+	int n;
+
+	if (fuse_req_ctx(req)->gid == group)
+		return true;
+	n = get_groups(req, &groups);
+	for (int i = 0; i < n; i++) {
+		if (groups[i] == group)
+			return true;
 	}
-	if (n < 0)
-		return -EACCES;
-	return set_groups((size_t)n, groups);
+	return false;
 }
 
 int identity_assume(Fs *fs, fuse_req_t req, Identity *identity)
@@ -90,17 +118,22 @@ int identity_assume(Fs *fs, fuse_req_t req, Identity *identity)
 	int r;
 
 	identity->changed = false;
-	if (current_umask != caller->umask) {
+	identity->locked = !has_own_umask;
+	if (identity->locked) {
+		pthread_mutex_lock(&shared_umask);
+		umask(caller->umask);
+	} else if (current_umask != caller->umask) {
 		umask(caller->umask);
 		current_umask = caller->umask;
 	}
 	if (!fs->acts_as_caller || caller->uid == 0)
 		return 0;
 	/* From a pid name space that we do not see: its groups are unknown. */
-	if (caller->pid == 0)
-		return -EACCES;
-	identity->changed = true;
-	r = assume_groups(req);
+	r = caller->pid == 0 ? -EACCES : 0;
+	if (r == 0) {
+		identity->changed = true;
+		r = assume_groups(req);
+	}
 	if (r == 0)
 		r = set_ids(caller->uid, caller->gid);
 	if (r < 0)
@@ -110,6 +143,9 @@ int identity_assume(Fs *fs, fuse_req_t req, Identity *identity)
 
 void identity_drop(Identity *identity)
 {
+	if (identity->locked)
+		pthread_mutex_unlock(&shared_umask);
+	identity->locked = false;
 	if (!identity->changed)
 		return;
 	identity->changed = false;

@@ -119,6 +119,15 @@ static void hash_grow(InodeTable *table)
 	free(old);
 }
 
+static void drop_pin(InodeTable *table, Node *node)
+{
+	if (node->pin == NULL)
+		return;
+	descriptor_unref_locked(table->cache, node->pin);
+	node->pin = NULL;
+	table->cache->pinned--;
+}
+
 /* Takes the node out of the table; its parents lose a reference, but that is
    the caller's to see to: returns the links. */
 static Link *free_slot(InodeTable *table, Node *node)
@@ -129,7 +138,7 @@ static Link *free_slot(InodeTable *table, Node *node)
 		control_free(node->control);
 	} else {
 		hash_remove(table, node);
-		descriptor_unref_locked(table->cache, node->pin);
+		drop_pin(table, node);
 		descriptors_uncache_locked(table->cache, &node->cached);
 	}
 	node_slots_give_back(&table->slots, node);
@@ -330,10 +339,7 @@ void inode_table_forget_locked(InodeTable *table, Node *node, uint64_t count)
 		return;
 	if (!(node->flags & NODE_CONTROL)) {
 		/* A pin is for what is open or mapped; now nothing is. */
-		descriptor_unref_locked(table->cache, node->pin);
-		node->pin = NULL;
-		node->flags &= (uint16_t) ~(NODE_CREATE_PIN | NODE_MODE_PIN);
-		node->creates = 0;
+		drop_pin(table, node);
 		if (node->type == S_IFREG && node->nlink > 1 &&
 		    node->links != NULL) {
 			if (!(node->flags & NODE_RETAINED))

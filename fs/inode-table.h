@@ -44,10 +44,8 @@ struct Link {
 };
 
 enum {
-	NODE_CONTROL = 1 << 0,    /* the control file, as opened once */
-	NODE_RETAINED = 1 << 1,   /* forgotten, kept for its several names */
-	NODE_CREATE_PIN = 1 << 2, /* see pins.h */
-	NODE_MODE_PIN = 1 << 3,
+	NODE_CONTROL = 1 << 0,  /* the control file, as opened once */
+	NODE_RETAINED = 1 << 1, /* forgotten, kept for its several names */
 };
 
 typedef struct {
@@ -58,7 +56,6 @@ typedef struct {
 	uint32_t hash_next; /* index */
 	uint32_t refs;      /* names that have it as parent, and users */
 	uint32_t nlink;     /* as last seen */
-	uint32_t creates;   /* CREATEs whose RELEASE has not come */
 	uint16_t type;      /* S_IFMT part of the mode; immutable */
 	uint16_t flags;     /* NODE_* */
 	Link *links;        /* owned; a directory has at most one */

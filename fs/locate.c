@@ -17,7 +17,7 @@
 /* What one climb may collect: far above any path that tools can make. */
 #define CLIMB_MAX 65536u
 
-NodeKey key_of(const struct statx *attributes)
+NodeKey key_of(const Fs *fs, const struct statx *attributes)
 {
 	NodeKey key = {
 		.ino = attributes->stx_ino,
@@ -25,7 +25,7 @@ NodeKey key_of(const struct statx *attributes)
 		       attributes->stx_dev_minor,
 	};
 
-	if (attributes->stx_mask & STATX_BTIME)
+	if (!fs->has_unsteady_births && (attributes->stx_mask & STATX_BTIME))
 		key.birth = (uint64_t)attributes->stx_btime.tv_sec *
 				    UINT64_C(1000000000) +
 			    attributes->stx_btime.tv_nsec;
@@ -195,7 +195,7 @@ static errint step(Fs *fs, const Descriptor *dir, const char *name,
 		return fd;
 	r = stat_at(fd, "", &attributes);
 	if (r == 0) {
-		found = key_of(&attributes);
+		found = key_of(fs, &attributes);
 		if (found.ino != key->ino || found.dev != key->dev ||
 		    found.birth != key->birth ||
 		    (attributes.stx_mode & S_IFMT) != type)
@@ -368,6 +368,21 @@ errint locate_open(Fs *fs, uint64_t id, DescriptorKind kind,
 	if (r == 0 && !keep)
 		(*descriptor_out)->write_only = true;
 	return r;
+}
+
+errint locate_open_append(Fs *fs, uint64_t id, Descriptor **descriptor_out)
+{
+	Descriptor *path;
+	errint r = open_path(fs, id, &path);
+	int fd;
+
+	if (r < 0)
+		return r;
+	fd = reopen(fs, path->fd, O_WRONLY | O_APPEND);
+	locate_release(fs, path);
+	if (fd < 0)
+		return fd;
+	return adopt(fs, id, fd, DESCRIPTOR_WRITE, false, descriptor_out);
 }
 
 errint locate_stat(Fs *fs, uint64_t id, struct statx *attributes_out)

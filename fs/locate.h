@@ -28,6 +28,8 @@ typedef int errint; /* 0 or -errno */
  */
 errint locate_open(Fs *fs, uint64_t id, DescriptorKind kind,
 		   Descriptor **descriptor_out);
+/* The same for appending alone. */
+errint locate_open_append(Fs *fs, uint64_t id, Descriptor **descriptor_out);
 void locate_release(Fs *fs, Descriptor *descriptor);
 
 /* The attributes of node @id, with STATX_BASIC_STATS and the birth time. */
@@ -53,7 +55,7 @@ typedef struct {
 } ProcPath;
 ProcPath proc_path(int fd);
 
-NodeKey key_of(const struct statx *attributes);
+NodeKey key_of(const Fs *fs, const struct statx *attributes);
 struct stat stat_of(const struct statx *attributes);
 
 /* Close what was put aside; to be called with no lock held. */

@@ -10,6 +10,25 @@
 #include "fs/control.h"
 #include "fs/fs-internal.h"
 
+/* One thing to tell. */
+typedef struct NotifierItem Item;
+struct NotifierItem {
+	Item *next;
+	uint64_t id;   /* of the inode, or of the directory */
+	size_t length; /* of the name; 0: it is about the inode */
+	char name[];
+};
+
+static void free_items(Item *item)
+{
+	while (item != NULL) {
+		Item *next = item->next;
+
+		free(item);
+		item = next;
+	}
+}
+
 void notifier_init(Notifier *notifier)
 {
 	pthread_condattr_t attributes;
@@ -25,7 +44,7 @@ void notifier_init(Notifier *notifier)
 
 void notifier_clear(Notifier *notifier)
 {
-	free(notifier->inodes);
+	free_items(notifier->first);
 	pthread_cond_destroy(&notifier->gone);
 	pthread_cond_destroy(&notifier->work);
 	pthread_mutex_destroy(&notifier->lock);
@@ -55,6 +74,16 @@ static bool wake_one(Fs *fs)
 	return true;
 }
 
+/* What the kernel has forgotten meanwhile is no error. */
+static void tell(Fs *fs, const Item *item)
+{
+	if (item->length == 0)
+		fuse_lowlevel_notify_inval_inode(fs->session, item->id, 0, 0);
+	else
+		fuse_lowlevel_notify_inval_entry(fs->session, item->id,
+						 item->name, item->length);
+}
+
 static void *notifier_main(void *data)
 {
 	Fs *fs = data;
@@ -63,23 +92,19 @@ static void *notifier_main(void *data)
 	pthread_setname_np(pthread_self(), "notifier");
 	pthread_mutex_lock(&notifier->lock);
 	while (!notifier->stop) {
-		uint64_t *inodes = notifier->inodes;
-		uint32_t n = notifier->inode_count;
+		Item *items = notifier->first;
 		bool clock_moved = notifier->clock_moved;
 
-		if (n == 0 && !clock_moved) {
+		if (items == NULL && !clock_moved) {
 			pthread_cond_wait(&notifier->work, &notifier->lock);
 			continue;
 		}
-		notifier->inodes = NULL;
-		notifier->inode_count = notifier->inode_size = 0;
+		notifier->first = notifier->last = NULL;
 		notifier->clock_moved = false;
 		pthread_mutex_unlock(&notifier->lock);
-		/* The kernel may have forgotten the inode: nothing to do. */
-		for (uint32_t i = 0; i < n; i++)
-			fuse_lowlevel_notify_inval_inode(fs->session, inodes[i],
-							 0, 0);
-		free(inodes);
+		for (const Item *item = items; item != NULL; item = item->next)
+			tell(fs, item);
+		free_items(items);
 		while (clock_moved && wake_one(fs))
 			;
 		pthread_mutex_lock(&notifier->lock);
@@ -144,24 +169,35 @@ void notifier_clock_moved(Notifier *notifier)
 	pthread_mutex_unlock(&notifier->lock);
 }
 
-void notifier_invalidate(Notifier *notifier, uint64_t id)
+static void add_item(Notifier *notifier, uint64_t id, const char *name)
 {
-	pthread_mutex_lock(&notifier->lock);
-	if (notifier->inode_count == notifier->inode_size) {
-		uint32_t size =
-			notifier->inode_size ? notifier->inode_size * 2 : 16;
-		uint64_t *more =
-			realloc(notifier->inodes, size * sizeof(*more));
+	size_t length = strlen(name);
+	Item *item = malloc(sizeof(*item) + length + 1);
 
-		if (more != NULL) {
-			notifier->inodes = more;
-			notifier->inode_size = size;
-		}
-	}
-	if (notifier->inode_count < notifier->inode_size)
-		notifier->inodes[notifier->inode_count++] = id;
+	if (item == NULL)
+		return;
+	item->next = NULL;
+	item->id = id;
+	item->length = length;
+	memcpy(item->name, name, length + 1);
+	pthread_mutex_lock(&notifier->lock);
+	if (notifier->last != NULL)
+		notifier->last->next = item;
+	else
+		notifier->first = item;
+	notifier->last = item;
 	pthread_cond_signal(&notifier->work);
 	pthread_mutex_unlock(&notifier->lock);
+}
+
+void notifier_invalidate(Notifier *notifier, uint64_t id)
+{
+	add_item(notifier, id, "");
+}
+
+void notifier_drop_name(Notifier *notifier, uint64_t parent, const char *name)
+{
+	add_item(notifier, parent, name);
 }
 
 void notifier_list_locked(Notifier *notifier, Control *control)

@@ -19,8 +19,7 @@ typedef struct {
 	pthread_t thread;
 	pthread_cond_t gone; /* the thread has ended */
 	bool running, stop, ended, clock_moved;
-	uint64_t *inodes; /* to invalidate; owned */
-	uint32_t inode_count, inode_size;
+	struct NotifierItem *first, *last; /* to be told; owned */
 	/* Controls with somebody to wake; guarded by the table's lock. */
 	struct Control *waiting;
 	_Atomic uint32_t waiting_count;
@@ -40,6 +39,10 @@ void notifier_clock_moved(Notifier *notifier);
 
 /* Have the kernel drop what it knows of the contents and attributes of @id. */
 void notifier_invalidate(Notifier *notifier, uint64_t id);
+
+/* Have the kernel drop the name @name in directory @parent, and what it knows
+   of the file unless that is in use. Any thread, any lock of this room held. */
+void notifier_drop_name(Notifier *notifier, uint64_t parent, const char *name);
 
 /* Put @control among those with somebody to wake, or take it out; under the
    inode table's lock. */

@@ -156,7 +156,7 @@ static errint open_stream(Fs *fs, const Descriptor *dir, uint64_t id,
 	int fd = position == 0 ? -1 : streams_steal(&fs->streams, id, position);
 
 	if (fd < 0) {
-		fd = open_at(fs, dir->fd, ".", O_RDONLY | O_DIRECTORY, 0);
+		fd = reopen(fs, dir->fd, O_RDONLY | O_DIRECTORY);
 		if (fd < 0)
 			return fd;
 		if (position != 0 && lseek(fd, position, SEEK_SET) < 0) {
@@ -243,7 +243,7 @@ void op_fsyncdir(fuse_req_t req, fuse_ino_t id, int datasync,
 	(void)fi;
 	r = locate_open(fs, id, DESCRIPTOR_PATH, &dir);
 	if (r == 0) {
-		fd = open_at(fs, dir->fd, ".", O_RDONLY | O_DIRECTORY, 0);
+		fd = reopen(fs, dir->fd, O_RDONLY | O_DIRECTORY);
 		if (fd < 0)
 			r = fd;
 		else if ((datasync ? fdatasync(fd) : fsync(fd)) != 0)

@@ -36,22 +36,11 @@ void op_flush(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 	reply(req, -ENOSYS);
 }
 
-/* Comes for files opened by CREATE only. */
+/* Comes for files of CREATE, until the first OPEN was refused; never after. */
 void op_release(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 {
-	Fs *fs = fs_of(req);
-	Descriptor *done;
-	Node *node;
-
+	(void)id;
 	(void)fi;
-	inode_table_lock(fs->table);
-	node = inode_table_get_locked(fs->table, id);
-	if (node != NULL && !(node->flags & NODE_CONTROL) &&
-	    node->creates > 0 && --node->creates == 0)
-		pins_closed_locked(&fs->pins, node);
-	done = descriptors_take_done_locked(&fs->cache);
-	inode_table_unlock(fs->table);
-	descriptors_close(done);
 	reply(req, 0);
 }
 
@@ -170,6 +159,9 @@ void op_write_buf(fuse_req_t req, fuse_ino_t id, struct fuse_bufvec *in,
 	errint r;
 
 	r = locate_open(fs, id, DESCRIPTOR_WRITE, &file);
+	/* A file that may only be appended to (chattr +a) says so. */
+	if (r == -EPERM && (how & RWF_APPEND))
+		r = locate_open_append(fs, id, &file);
 	if (r < 0) {
 		reply(req, control_is_node(fs, id) ? -EPERM : r);
 		return;
@@ -209,6 +201,8 @@ void op_fsync(fuse_req_t req, fuse_ino_t id, int datasync,
 		if ((datasync ? fdatasync(file->fd) : fsync(file->fd)) != 0)
 			r = -errno;
 		locate_release(fs, file);
+	} else if (control_is_node(fs, id)) {
+		r = 0;
 	}
 	reply(req, r);
 }
@@ -237,6 +231,43 @@ void op_fallocate(fuse_req_t req, fuse_ino_t id, int mode, off_t offset,
 	reply(req, r);
 }
 
+/*
+ * Holes are the file's below, but stores through a mapping that is still there
+ * are not below yet: where the file has holes, have them written first. That is
+ * told to the kernel from within a request on the same inode, which is right
+ * here alone: the kernel waits for WRITE requests, which another thread reads
+ * (requests.c hands LSEEK over), and holds nothing that these need. -EAGAIN:
+ * there is no such thread.
+ */
+static errint flush_into_holes(Fs *fs, uint64_t id, int fd)
+{
+	struct stat attributes;
+
+	if (fstat(fd, &attributes) != 0)
+		return 0;
+	if (attributes.st_blocks >= (attributes.st_size + 511) / 512)
+		return 0;
+	if (!requests_are_read(fs))
+		return -EAGAIN;
+	/* An error is the writer's: he gets it when he syncs. */
+	fuse_lowlevel_notify_inval_inode(fs->session, id, 0, 0);
+	return 0;
+}
+
+/* All of it may be data: always a right answer. */
+static errint seek_without_holes(int fd, off_t offset, int whence,
+				 off_t *place_out)
+{
+	struct stat attributes;
+
+	if (fstat(fd, &attributes) != 0)
+		return -errno;
+	if (offset < 0 || offset >= attributes.st_size)
+		return -ENXIO;
+	*place_out = whence == SEEK_DATA ? offset : attributes.st_size;
+	return 0;
+}
+
 void op_lseek(fuse_req_t req, fuse_ino_t id, off_t offset, int whence,
 	      struct fuse_file_info *fi)
 {
@@ -248,10 +279,17 @@ void op_lseek(fuse_req_t req, fuse_ino_t id, off_t offset, int whence,
 	(void)fi;
 	r = locate_open(fs, id, DESCRIPTOR_READ, &file);
 	if (r == 0) {
-		place = lseek(file->fd, offset, whence);
-		if (place < 0)
+		r = flush_into_holes(fs, id, file->fd);
+		if (r == -EAGAIN)
+			r = seek_without_holes(file->fd, offset, whence,
+					       &place);
+		else if ((place = lseek(file->fd, offset, whence)) < 0)
 			r = -errno;
+		else
+			r = 0;
 		locate_release(fs, file);
+	} else if (control_is_node(fs, id)) {
+		r = -ENXIO;
 	}
 	if (r < 0)
 		reply(req, r);

@@ -11,6 +11,7 @@
 #include "fs/identity.h"
 #include "fs/mark.h"
 #include "fs/ops.h"
+#include "fs/pins.h"
 #include "fs/streams.h"
 
 /* Names change elsewhere while an object is looked at; so often in a row only
@@ -25,7 +26,7 @@ static errint enter_once(Fs *fs, uint64_t parent, const char *name,
 			 const struct statx *attributes, uint64_t changes,
 			 uint64_t *id_out)
 {
-	NodeKey key = key_of(attributes);
+	NodeKey key = key_of(fs, attributes);
 	Node *dir, *node;
 	errint r;
 
@@ -217,24 +218,28 @@ void op_getattr(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 		fuse_reply_attr(req, &attributes, FOR_EVER);
 }
 
-void pin_best(Fs *fs, uint64_t id)
+errint pin_best(Fs *fs, uint64_t id)
 {
 	Descriptor *best;
 	Node *node;
+	errint r = pins_check(fs);
 
+	if (r < 0)
+		return r;
 	if (locate_open(fs, id, DESCRIPTOR_WRITE, &best) < 0 &&
 	    locate_open(fs, id, DESCRIPTOR_READ, &best) < 0)
-		return;
+		return 0; /* not even now: nobody has it open through us */
 	inode_table_lock(fs->table);
 	node = inode_table_get_locked(fs->table, id);
 	if (node != NULL)
-		pins_hold_for_mode_locked(&fs->pins, node, best);
+		pins_add_locked(fs, node, best);
 	inode_table_unlock(fs->table);
 	locate_release(fs, best);
+	pins_relieve(fs);
+	return 0;
 }
 
-/* Does this mode keep the owner from opening the file as it was opened? */
-static bool locks_owner_out(const Fs *fs, mode_t mode)
+bool locks_owner_out(const Fs *fs, mode_t mode)
 {
 	return !fs->is_root &&
 	       (mode & (S_IRUSR | S_IWUSR)) != (S_IRUSR | S_IWUSR);
@@ -284,9 +289,13 @@ static errint set_owner(Fs *fs, uint64_t id, const Descriptor *descriptor,
 static errint set_mode(Fs *fs, uint64_t id, const Descriptor *descriptor,
 		       const struct stat *attributes, int to_set)
 {
+	errint r = 0;
+
 	(void)to_set;
 	if (locks_owner_out(fs, attributes->st_mode))
-		pin_best(fs, id);
+		r = pin_best(fs, id);
+	if (r < 0)
+		return r;
 	if (chmod(proc_path(descriptor->fd).text,
 		  attributes->st_mode & 07777) != 0)
 		return -errno;

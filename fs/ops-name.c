@@ -19,6 +19,7 @@
 #include "fs/identity.h"
 #include "fs/mark.h"
 #include "fs/ops.h"
+#include "fs/pins.h"
 
 /* What is to be made, and how. */
 typedef struct {
@@ -123,8 +124,8 @@ static int create_at(Fs *fs, fuse_req_t req, const Descriptor *dir,
 	return fd == -EEXIST && !(flags & O_EXCL) ? -ESTALE : fd;
 }
 
-/* Let the node of the new file @id have @fd (taken): cached, and pinned until
-   its RELEASE when it could not be opened again. */
+/* Let the node of the new file @id have @fd (taken): cached, and pinned when it
+   could not be opened again. */
 static void adopt_created(Fs *fs, uint64_t id, int fd, mode_t mode)
 {
 	Descriptor *descriptor, *done;
@@ -134,14 +135,9 @@ static void adopt_created(Fs *fs, uint64_t id, int fd, mode_t mode)
 	descriptor = descriptor_new_locked(&fs->cache, fd, DESCRIPTOR_WRITE);
 	node = inode_table_get_locked(fs->table, id);
 	if (descriptor != NULL && node != NULL) {
-		bool locked_out =
-			!fs->is_root &&
-			(mode & (S_IRUSR | S_IWUSR)) != (S_IRUSR | S_IWUSR);
-
 		descriptors_cache_locked(&fs->cache, &node->cached, descriptor);
-		node->creates++;
-		if (locked_out)
-			pins_hold_for_mode_locked(&fs->pins, node, descriptor);
+		if (locks_owner_out(fs, mode))
+			pins_add_locked(fs, node, descriptor);
 	}
 	if (descriptor != NULL)
 		descriptor_unref_locked(&fs->cache, descriptor);
@@ -150,6 +146,8 @@ static void adopt_created(Fs *fs, uint64_t id, int fd, mode_t mode)
 	descriptors_close(done);
 	if (descriptor == NULL)
 		close(fd);
+	if (locks_owner_out(fs, mode))
+		pins_relieve(fs);
 }
 
 void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
@@ -171,7 +169,10 @@ void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 		reply(req, r);
 		return;
 	}
-	fd = create_at(fs, req, dir, name, mode, fi->flags);
+	r = locks_owner_out(fs, mode & ~fuse_req_ctx(req)->umask)
+		    ? pins_check(fs)
+		    : 0;
+	fd = r < 0 ? r : create_at(fs, req, dir, name, mode, fi->flags);
 	locate_release(fs, dir);
 	r = fd < 0 ? fd : 0;
 	mark_made(fs, parent, name, S_IFREG, r, &by);
@@ -234,8 +235,7 @@ void op_link(fuse_req_t req, fuse_ino_t id, fuse_ino_t parent, const char *name)
 /* An object about to lose a name: what it is, and a descriptor for it. */
 typedef struct {
 	MarkObject object;
-	int fd;        /* O_PATH, owned; -1 when there is no object */
-	uint16_t kept; /* of pins_keep_locked() */
+	int fd; /* O_PATH, owned; -1 when there is no object */
 } Victim;
 
 /* -ENOENT leaves an empty victim behind, which is no error to everybody. */
@@ -256,7 +256,7 @@ static errint victim_open(Fs *fs, const Descriptor *dir, const char *name,
 		victim->fd = -1;
 		return r;
 	}
-	victim->object.key = key_of(&attributes);
+	victim->object.key = key_of(fs, &attributes);
 	victim->object.type = attributes.stx_mode & S_IFMT;
 	victim->object.nlink = attributes.stx_nlink;
 	return 0;
@@ -288,13 +288,12 @@ static errint victim_pin(Fs *fs, Victim *victim)
 		else
 			node->pin = descriptor_new_locked(&fs->cache, fd,
 							  DESCRIPTOR_PATH);
-		if (node->pin != NULL)
+		if (node->pin != NULL) {
+			fs->cache.pinned++;
 			fd = -1;
-		else if (r == 0)
+		} else if (r == 0)
 			r = -ENOMEM;
 	}
-	if (node != NULL && r == 0)
-		victim->kept = pins_keep_locked(node);
 	done = descriptors_take_done_locked(&fs->cache);
 	inode_table_unlock(fs->table);
 	descriptors_close(done);
@@ -313,9 +312,13 @@ static void victim_settle(Fs *fs, const Victim *victim)
 		return;
 	inode_table_lock(fs->table);
 	node = inode_table_find_locked(fs->table, &victim->object.key);
-	if (node != NULL)
-		pins_settle_locked(&fs->pins, node, victim->kept,
-				   node->links != NULL && node->nlink > 0);
+	if (node != NULL && node->links != NULL && node->nlink > 0 &&
+	    node->pin != NULL && node->pin->kind == DESCRIPTOR_PATH &&
+	    node->index != INODE_ROOT_INDEX) {
+		descriptor_unref_locked(&fs->cache, node->pin);
+		node->pin = NULL;
+		fs->cache.pinned--;
+	}
 	done = descriptors_take_done_locked(&fs->cache);
 	inode_table_unlock(fs->table);
 	descriptors_close(done);

@@ -16,6 +16,50 @@
  * in /proc. That leads to the object itself, a symbolic link too.
  */
 
+/* The ACL that says who may open the file. */
+static bool is_access_acl(const char *name)
+{
+	return strcmp(name, XATTR_NAME_POSIX_ACL_ACCESS) == 0;
+}
+
+/*
+ * What the kernel does below for whoever sets an ACL himself: when he is not in
+ * the file's group, the set-group-ID bit goes. For a daemon of root it would
+ * stay, as root may keep it.
+ */
+static errint drop_set_group_id(fuse_req_t req, const Descriptor *object)
+{
+	struct statx attributes;
+	errint r = stat_at(object->fd, "", &attributes);
+
+	if (r < 0 || !(attributes.stx_mode & S_ISGID) ||
+	    identity_is_in_group(req, attributes.stx_gid))
+		return r;
+	if (chmod(proc_path(object->fd).text,
+		  attributes.stx_mode & 07777 & ~(mode_t)S_ISGID) != 0)
+		r = -errno;
+	return r;
+}
+
+static errint set_xattr(fuse_req_t req, uint64_t id, const Descriptor *object,
+			const char *name, const char *value, size_t size,
+			int flags)
+{
+	Fs *fs = fs_of(req);
+	errint r = 0;
+
+	/* An ACL can lock the owner out like a mode. */
+	if (is_access_acl(name) && !fs->is_root)
+		r = pin_best(fs, id);
+	if (r == 0 &&
+	    setxattr(proc_path(object->fd).text, name, value, size, flags) != 0)
+		r = -errno;
+	if (r == 0 && is_access_acl(name) && fs->acts_as_caller &&
+	    fuse_req_ctx(req)->uid != 0)
+		r = drop_set_group_id(req, object);
+	return r;
+}
+
 void op_setxattr(fuse_req_t req, fuse_ino_t id, const char *name,
 		 const char *value, size_t size, int flags)
 {
@@ -30,9 +74,7 @@ void op_setxattr(fuse_req_t req, fuse_ino_t id, const char *name,
 	}
 	r = locate_open(fs, id, DESCRIPTOR_PATH, &object);
 	if (r == 0) {
-		if (setxattr(proc_path(object->fd).text, name, value, size,
-			     flags) != 0)
-			r = -errno;
+		r = set_xattr(req, id, object, name, value, size, flags);
 		if (r == 0 || mark_may_have_acted(r))
 			mark_meta(fs, id, &by);
 		locate_release(fs, object);

@@ -100,8 +100,11 @@ void undo_lookup(Fs *fs, const struct fuse_entry_param *entry);
    any more. */
 void reply_entry(fuse_req_t req, const struct fuse_entry_param *entry);
 
+/* Does this mode keep the owner, who is the daemon too, from opening the file
+   as it was opened? */
+bool locks_owner_out(const Fs *fs, mode_t mode);
 /* The mode of @id is about to lose what opening it takes: hold the best
-   descriptor that may still be had. */
-void pin_best(Fs *fs, uint64_t id);
+   descriptor that may still be had. -ENFILE: see pins_check(). */
+errint pin_best(Fs *fs, uint64_t id);
 
 #endif /* FS_OPS_H */

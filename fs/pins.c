@@ -1,99 +1,90 @@
 /* SPDX-License-Identifier: MIT */
 #include "fs/pins.h"
 
-#include <string.h>
+#include <errno.h>
+#include <stdlib.h>
 
-#define KINDS ((uint16_t)(NODE_CREATE_PIN | NODE_MODE_PIN))
+#include "fs/notifier.h"
 
-void pins_init(Pins *pins, InodeTable *table, DescriptorCache *cache)
+/* Pins to look at each time that one more is added: more than one, so that a
+   queue that has grown shrinks. */
+#define LOOK_AT 4
+
+int pins_check(Fs *fs)
 {
-	memset(pins, 0, sizeof(*pins));
-	pins->table = table;
-	pins->cache = cache;
-	/* Most of the budget is for what is being worked on. */
-	pins->limit = cache->budget / 4 < PINS_MAX
-			      ? (uint32_t)(cache->budget / 4)
-			      : PINS_MAX;
-	if (pins->limit == 0)
-		pins->limit = 1;
+	bool room;
+
+	inode_table_lock(fs->table);
+	room = fs->cache.pinned + DESCRIPTORS_SPARE < fs->cache.budget;
+	inode_table_unlock(fs->table);
+	return room ? 0 : -ENFILE;
 }
 
-static void let_go(Pins *pins, Node *node)
+static bool queue_push_locked(PinQueue *queue, uint64_t id)
 {
-	Descriptor *pin = node->pin;
+	if (queue->count == queue->size) {
+		uint32_t size = queue->size ? queue->size * 2 : 64;
+		uint64_t *ids = malloc(size * sizeof(*ids));
 
-	node->flags &= (uint16_t)~KINDS;
-	node->pin = NULL;
-	if (pin == NULL)
-		return;
-	if (!pin->write_only)
-		descriptors_cache_locked(pins->cache, &node->cached, pin);
-	descriptor_unref_locked(pins->cache, pin);
-}
-
-/* (3) */
-static void hold_bounded(Pins *pins, Node *node)
-{
-	uint32_t place;
-
-	if (pins->count == pins->limit) {
-		Node *old = inode_table_get_locked(pins->table,
-						   pins->ids[pins->first]);
-
-		if (old != NULL && (old->flags & NODE_MODE_PIN))
-			let_go(pins, old);
-		pins->first = (pins->first + 1) % pins->limit;
-		pins->count--;
+		if (ids == NULL)
+			return false;
+		for (uint32_t i = 0; i < queue->count; i++)
+			ids[i] = queue->ids[(queue->first + i) % queue->size];
+		free(queue->ids);
+		queue->ids = ids;
+		queue->size = size;
+		queue->first = 0;
 	}
-	place = (pins->first + pins->count) % pins->limit;
-	pins->ids[place] = node_get_id(node);
-	pins->count++;
-	node->flags |= NODE_MODE_PIN;
+	queue->ids[(queue->first + queue->count++) % queue->size] = id;
+	return true;
 }
 
-void pins_hold_for_mode_locked(Pins *pins, Node *node, Descriptor *best)
+static uint64_t queue_pop_locked(PinQueue *queue)
 {
-	bool lasts = node->pin != NULL && !(node->flags & KINDS); /* (1) */
+	uint64_t id = queue->ids[queue->first];
 
-	if (node->pin == NULL || node->pin->kind < best->kind) {
-		descriptor_ref_locked(best);
-		descriptor_unref_locked(pins->cache, node->pin);
-		node->pin = best;
-	}
-	if (lasts || (node->flags & KINDS))
+	queue->first = (queue->first + 1) % queue->size;
+	queue->count--;
+	return id;
+}
+
+void pins_add_locked(Fs *fs, Node *node, Descriptor *descriptor)
+{
+	if (node->pin != NULL && node->pin->kind >= descriptor->kind)
 		return;
-	if (node->creates > 0)
-		node->flags |= NODE_CREATE_PIN;
-	else
-		hold_bounded(pins, node);
-}
-
-void pins_closed_locked(Pins *pins, Node *node)
-{
-	if (node->flags & NODE_CREATE_PIN)
-		let_go(pins, node);
-}
-
-uint16_t pins_keep_locked(Node *node)
-{
-	uint16_t kept = node->flags & KINDS;
-
-	node->flags &= (uint16_t)~KINDS;
-	return kept;
-}
-
-void pins_settle_locked(Pins *pins, Node *node, uint16_t kept, bool has_names)
-{
-	if (!has_names || node->pin == NULL)
-		return;
-	if (kept & NODE_MODE_PIN) {
-		hold_bounded(pins, node);
-	} else if (kept & NODE_CREATE_PIN) {
-		node->flags |= NODE_CREATE_PIN;
-		if (node->creates == 0)
-			let_go(pins, node);
-	} else if (node->pin->kind == DESCRIPTOR_PATH) {
-		descriptor_unref_locked(pins->cache, node->pin);
-		node->pin = NULL;
+	if (node->pin != NULL) {
+		descriptor_unref_locked(&fs->cache, node->pin);
+	} else {
+		/* Without memory for the queue it is just held for longer. */
+		queue_push_locked(&fs->pins, node_get_id(node));
+		fs->cache.pinned++;
 	}
+	node->pin = descriptor_ref_locked(descriptor);
+}
+
+void pins_relieve(Fs *fs)
+{
+	PinQueue *queue = &fs->pins;
+
+	inode_table_lock(fs->table);
+	for (uint32_t i = 0; i < LOOK_AT && queue->count > 0 &&
+			     (fs->cache.pinned > fs->cache.budget / 4 ||
+			      queue->count > 2 * fs->cache.pinned);
+	     i++) {
+		uint64_t id = queue_pop_locked(queue);
+		Node *node = inode_table_get_locked(fs->table, id);
+
+		if (node == NULL || node->pin == NULL)
+			continue;
+		for (const Link *link = node->links; link != NULL;
+		     link = link->next) {
+			const Node *dir =
+				inode_table_at_locked(fs->table, link->parent);
+
+			notifier_drop_name(&fs->notifier, node_get_id(dir),
+					   link->name);
+		}
+		queue_push_locked(queue, id);
+	}
+	inode_table_unlock(fs->table);
 }

@@ -1,53 +1,36 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Descriptors that are held since nothing could open their object again, while
- * somebody may have it open: the object has no name any more, or its mode keeps
- * out the daemon of an ordinary user. (The kernel opens files by itself, so who
- * has what open is not known here.)
+ * Descriptors that must be held because nothing could open their file again,
+ * though it has a name: its mode locks its owner out, who is the daemon too
+ * (an object of git is created with mode 0444; or chmod while it is open).
  *
- * How long one is held:
- * (1) of an object that has lost its last name: until it is forgotten;
- * (2) of a file whose maker took the rights away, by CREATE itself or before he
- *     closed it (NODE_CREATE_PIN): until he closes it;
- * (3) of another file whose rights were taken away (NODE_MODE_PIN): until it is
- *     forgotten, or a bounded number of others came after it. Then it is still
- *     cached as others are.
+ * Whether such a file is still open the kernel does not tell: where files are
+ * opened without requests, they are closed without. It only forgets, and an
+ * unused file of a cached name may stay known for days. So when there are many
+ * of these pins, the kernel is asked, the oldest first, to drop the names: what
+ * is not open is forgotten then, and its descriptor goes. What is open stays.
  *
  * Guarded by the inode table's lock.
  */
 #ifndef FS_PINS_H
 #define FS_PINS_H
 
-#include <stddef.h>
+#include <stdbool.h>
 #include <stdint.h>
 
-#include "fs/inode-table.h"
+#include "fs/fs-internal.h"
 
-#define PINS_MAX 256
-
-typedef struct {
-	DescriptorCache *cache; /* borrowed */
-	InodeTable *table;      /* borrowed */
-	/* Ring of nodeids with a pin of kind (3); may name others too. */
-	uint64_t ids[PINS_MAX];
-	uint32_t first, count, limit;
-} Pins;
-
-/* @table and @cache outlive it. */
-void pins_init(Pins *pins, InodeTable *table, DescriptorCache *cache);
-
-/* The mode of @node is about to lock us out: hold @best (borrowed), the best
-   that may be opened now. */
-void pins_hold_for_mode_locked(Pins *pins, Node *node, Descriptor *best);
-/* The maker of @node has closed it. */
-void pins_closed_locked(Pins *pins, Node *node);
+/* Room for one more? -ENFILE when there is not: better that no more files lock
+   their owner out than that nothing can be opened any more. */
+int pins_check(Fs *fs);
 
 /*
- * A name of @node is about to go, perhaps the last: what it has is held anyhow
- * until pins_settle_locked(), which gets what this returns.
+ * Hold @descriptor (borrowed) for @node until it is forgotten, unless it has a
+ * better one. Under the table's lock; call pins_relieve() after unlocking.
  */
-uint16_t pins_keep_locked(Node *node);
-/* @has_names: it can be found by another. */
-void pins_settle_locked(Pins *pins, Node *node, uint16_t kept, bool has_names);
+void pins_add_locked(Fs *fs, Node *node, Descriptor *descriptor);
+
+/* If there are many, have the kernel forget what is not open. */
+void pins_relieve(Fs *fs);
 
 #endif /* FS_PINS_H */

@@ -17,7 +17,7 @@
 
 /* Threads at most: as many requests can be stuck below before the last one
    makes all others wait. */
-#define THREADS_MAX 64
+#define THREADS_MAX 512
 /* Threads that wait to lead at most; more end. */
 #define IDLE_MAX 3
 /* How often the watch looks; a request is taken to be slow when it is seen
@@ -113,12 +113,15 @@ static void free_lead_locked(Fs *fs)
 	Requests *requests = &fs->requests;
 
 	requests->leader = NULL;
+	requests->is_heirless = false;
 	if (requests->idle > 0) {
 		pthread_cond_signal(&requests->lead_free);
-	} else if (requests->threads < THREADS_MAX) {
-		requests->threads++;
-		if (spawn(fs) < 0)
-			requests->threads--;
+		return;
+	}
+	requests->threads++;
+	if (requests->threads > THREADS_MAX || spawn(fs) < 0) {
+		requests->threads--;
+		requests->is_heirless = true;
 	}
 }
 
@@ -163,6 +166,7 @@ static bool is_slow(const struct fuse_in_header *header)
 	case FUSE_FSYNCDIR:
 	case FUSE_FALLOCATE:
 	case FUSE_COPY_FILE_RANGE:
+	case FUSE_LSEEK: /* see op_lseek() */
 		return true;
 	default:
 		return false;
@@ -260,8 +264,7 @@ static void *thread_main(void *data)
 	/* Reclaiming memory for us must not wait for ourselves; refused to
 	   ordinary users, who go without. */
 	prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
-	if (identity_thread_init() < 0)
-		g_debug("a thread shares its umask");
+	identity_thread_init();
 	while (take_lead(fs, self)) {
 		while (lead_once(fs, self))
 			;
@@ -416,4 +419,15 @@ bool requests_stop(Fs *fs, unsigned patience_ms)
 		requests->watch_running = false;
 	}
 	return all;
+}
+
+bool requests_are_read(Fs *fs)
+{
+	Requests *requests = &fs->requests;
+	bool are;
+
+	pthread_mutex_lock(&requests->lock);
+	are = requests->leader != NULL || !requests->is_heirless;
+	pthread_mutex_unlock(&requests->lock);
+	return are;
 }

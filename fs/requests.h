@@ -33,6 +33,7 @@ typedef struct {
 	pthread_cond_t watch_wake;
 	RequestThread *leader;  /* NULL while nobody reads */
 	unsigned threads, idle; /* alive; of these waiting to lead */
+	bool is_heirless;       /* the lead is free and nobody comes for it */
 	bool ended;             /* the session is over */
 	bool ended_told;
 	bool watch_running, watch_stop;
@@ -50,6 +51,9 @@ int requests_start(Fs *fs, void (*ended)(void *data), void *data);
    below after @patience_ms, and the caller must leave everything as it is. */
 bool requests_stop(Fs *fs, unsigned patience_ms);
 void requests_clear(Requests *requests);
+
+/* Is a thread reading requests, or about to, while the caller works on one? */
+bool requests_are_read(Fs *fs);
 
 /* The order in which the request that this thread works on was read: what a
    question must wait for. */

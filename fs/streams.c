@@ -18,6 +18,7 @@ void streams_clear(Streams *streams)
 
 int streams_steal(Streams *streams, uint64_t id, off_t position)
 {
+	Stream *found = NULL;
 	int fd = -1;
 
 	if (id == 0)
@@ -26,11 +27,13 @@ int streams_steal(Streams *streams, uint64_t id, off_t position)
 	for (int i = 0; i < STREAMS_MAX; i++) {
 		Stream *stream = &streams->kept[i];
 
-		if (stream->id == id && stream->position == position) {
-			fd = stream->fd;
-			stream->id = 0;
-			break;
-		}
+		if (stream->id == id && stream->position == position &&
+		    (found == NULL || stream->used > found->used))
+			found = stream;
+	}
+	if (found != NULL) {
+		fd = found->fd;
+		found->id = 0;
 	}
 	pthread_mutex_unlock(&streams->lock);
 	return fd;

@@ -105,7 +105,7 @@ static void push_out(void)
 /* -- What is held
  * ----------------------------------------------------------------- */
 
-START_TEST(test_file_made_without_rights_is_written_until_it_is_closed)
+START_TEST(test_file_made_without_rights_is_written_until_it_is_forgotten)
 {
 	uint64_t file;
 
@@ -114,8 +114,8 @@ START_TEST(test_file_made_without_rights_is_written_until_it_is_closed)
 	push_out();
 	ck_assert_int_eq(write_to(file), 0);
 	ck_assert_int_eq(read_from(file), 0);
-	ck_assert_int_eq(fake_release(kernel, file), 0);
-	push_out();
+	fake_forget(kernel, file, 1);
+	ck_assert_int_eq(fake_lookup(kernel, ROOT, "f", &file), 0);
 	ck_assert_int_eq(write_to(file), -EACCES);
 	tear_down();
 }
@@ -141,23 +141,6 @@ START_TEST(test_file_whose_rights_are_taken_is_written_on)
 }
 END_TEST
 
-START_TEST(test_file_made_and_locked_by_its_maker_is_let_go_when_it_is_closed)
-{
-	uint64_t file;
-
-	set_up();
-	file = make("f", 0644);
-	ck_assert_int_eq(change_mode(file, 0444), 0);
-	push_out();
-	ck_assert_int_eq(write_to(file), 0);
-	ck_assert_int_eq(fake_release(kernel, file), 0);
-	push_out();
-	ck_assert_int_eq(write_to(file), -EACCES);
-	ck_assert_int_eq(read_from(file), 0);
-	tear_down();
-}
-END_TEST
-
 START_TEST(test_held_file_that_is_renamed_is_still_held)
 {
 	uint64_t file, made;
@@ -172,10 +155,6 @@ START_TEST(test_held_file_that_is_renamed_is_still_held)
 	push_out();
 	ck_assert_int_eq(write_to(file), 0);
 	ck_assert_int_eq(write_to(made), 0);
-	ck_assert_int_eq(fake_release(kernel, made), 0);
-	push_out();
-	ck_assert_int_eq(write_to(file), 0);
-	ck_assert_int_eq(write_to(made), -EACCES);
 	tear_down();
 }
 END_TEST
@@ -227,58 +206,82 @@ END_TEST
 /* -- How much
  * --------------------------------------------------------------------- */
 
-/* As cp -a and archives make them, and installers, which move them as well. */
-START_TEST(test_many_locked_files_can_be_made)
+/* The budget of these tests is 64: of so many files the kernel is asked to drop
+   the names, and what it then forgets is let go. */
+START_TEST(test_many_locked_files_are_asked_back_from_the_kernel)
 {
-	char name[16], moved[16];
+	uint64_t files[40];
+	char name[16];
 
 	set_up();
-	for (int i = 0; i < 1000; i++) {
-		uint64_t file;
-
+	for (int i = 0; i < 10; i++) {
 		snprintf(name, sizeof(name), "f%d", i);
-		snprintf(moved, sizeof(moved), "m%d", i);
-		file = make(name, 0600);
-		ck_assert_int_eq(write_to(file), 0);
-		if (_i != 1)
-			ck_assert_int_eq(change_mode(file, 0444), 0);
-		if (_i == 2)
-			ck_assert_int_eq(fake_rename(kernel, ROOT, name, ROOT,
-						     moved, 0),
-					 0);
-		ck_assert_int_eq(fake_release(kernel, file), 0);
-		/* chmod -R, after all were closed */
-		if (_i == 1)
-			ck_assert_int_eq(change_mode(file, 0444), 0);
-		if (_i == 3)
-			ck_assert_int_eq(fake_rename(kernel, ROOT, name, ROOT,
-						     moved, 0),
-					 0);
-		ck_assert_uint_le(count_open(), 64);
+		files[i] = make(name, _i == 0 ? 0444 : 0644);
+		ck_assert_int_eq(change_mode(files[i], 0444), 0);
 	}
+	ck_assert_uint_eq(
+		fake_count_notifications(kernel, FUSE_NOTIFY_INVAL_ENTRY), 0);
+	for (int i = 10; i < 30; i++) {
+		snprintf(name, sizeof(name), "f%d", i);
+		files[i] = make(name, _i == 0 ? 0444 : 0644);
+		ck_assert_int_eq(change_mode(files[i], 0444), 0);
+	}
+	fake_wait_notifications(kernel, FUSE_NOTIFY_INVAL_ENTRY, 1);
+	/* All may be open: nothing is given up by ourselves. */
 	push_out();
+	for (int i = 0; i < 30; i++)
+		ck_assert_int_eq(write_to(files[i]), 0);
+	for (int i = 0; i < 30; i++)
+		fake_forget(kernel, files[i], 1);
 	tear_down();
 }
 END_TEST
 
-/* The last ones stay. */
-START_TEST(test_last_files_that_were_locked_are_held)
+START_TEST(test_more_locked_files_than_can_be_held_are_refused)
 {
-	uint64_t files[200];
 	char name[16];
+	uint64_t file;
+	int made = 0, r;
 
 	set_up();
-	for (int i = 0; i < 200; i++) {
-		snprintf(name, sizeof(name), "f%d", i);
-		files[i] = make(name, 0644);
-		fake_release(kernel, files[i]);
+	for (;;) {
+		snprintf(name, sizeof(name), "f%d", made);
+		r = fake_create(kernel, ROOT, name, 0444, O_RDWR, &file);
+		if (r != 0)
+			break;
+		ck_assert_int_eq(write_to(file), 0);
+		ck_assert_int_lt(++made, 64);
 	}
-	for (int i = 0; i < 200; i++)
-		ck_assert_int_eq(change_mode(files[i], 0444), 0);
+	ck_assert_int_eq(r, -ENFILE);
+	ck_assert_int_gt(made, 20);
+	/* All else goes on. */
 	push_out();
-	for (int i = 190; i < 200; i++)
-		ck_assert_int_eq(write_to(files[i]), 0);
-	ck_assert_int_eq(write_to(files[0]), -EACCES);
+	ck_assert_uint_le(count_open(), 64);
+	fake_forget_all(kernel);
+	file = make("again", 0444);
+	ck_assert_int_eq(write_to(file), 0);
+	tear_down();
+}
+END_TEST
+
+/* As git does it: made without rights, moved, and no longer needed. */
+START_TEST(test_thousands_of_locked_files_come_and_go)
+{
+	char name[16], moved[16];
+
+	set_up();
+	for (int i = 0; i < 3000; i++) {
+		uint64_t file;
+
+		snprintf(name, sizeof(name), "f%d", i);
+		snprintf(moved, sizeof(moved), "m%d", i);
+		file = make(name, 0444);
+		ck_assert_int_eq(write_to(file), 0);
+		ck_assert_int_eq(
+			fake_rename(kernel, ROOT, name, ROOT, moved, 0), 0);
+		fake_forget(kernel, file, 1);
+		ck_assert_uint_le(count_open(), 64);
+	}
 	tear_down();
 }
 END_TEST
@@ -293,12 +296,9 @@ int main(void)
 
 	tcase_add_loop_test(
 		held,
-		test_file_made_without_rights_is_written_until_it_is_closed, 0,
-		2);
+		test_file_made_without_rights_is_written_until_it_is_forgotten,
+		0, 2);
 	tcase_add_test(held, test_file_whose_rights_are_taken_is_written_on);
-	tcase_add_test(
-		held,
-		test_file_made_and_locked_by_its_maker_is_let_go_when_it_is_closed);
 	tcase_add_test(held, test_held_file_that_is_renamed_is_still_held);
 	tcase_add_test(
 		held,
@@ -307,8 +307,12 @@ int main(void)
 		held,
 		test_file_that_may_only_be_written_is_not_read_by_what_is_held);
 	suite_add_tcase(suite, held);
-	tcase_add_loop_test(much, test_many_locked_files_can_be_made, 0, 4);
-	tcase_add_test(much, test_last_files_that_were_locked_are_held);
+	tcase_add_loop_test(
+		much, test_many_locked_files_are_asked_back_from_the_kernel, 0,
+		2);
+	tcase_add_test(much,
+		       test_more_locked_files_than_can_be_held_are_refused);
+	tcase_add_test(much, test_thousands_of_locked_files_come_and_go);
 	suite_add_tcase(suite, much);
 
 	runner = srunner_create(suite);
