@@ -345,6 +345,8 @@ class Test:
                 status = 0
             except OSError as error:
                 status = error.errno
+            except Failure as failure:
+                print(f"# {failure}")
             except BaseException:
                 traceback.print_exc()
             finally:

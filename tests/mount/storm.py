@@ -281,8 +281,8 @@ class Worker:
 
     def op_link_held(self):
         if self.held:
-            os.link(f"/proc/self/fd/{self.random.choice(self.held)}",
-                    self.new(), follow_symlinks=True)
+            syscalls.link_descriptor(self.random.choice(self.held),
+                                     self.new())
 
     def op_map(self):
         fd = os.open(self.file(), os.O_RDWR | os.O_NONBLOCK)

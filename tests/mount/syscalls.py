@@ -58,6 +58,12 @@ def linkat(old_dir, old, new_dir, new, flags):
                         os.fsencode(new), flags))
 
 
+def link_descriptor(fd, new):
+    """Give an open file another name, as O_TMPFILE's users do."""
+    linkat(_AT_FDCWD, f"/proc/self/fd/{fd}", _AT_FDCWD, new,
+           AT_SYMLINK_FOLLOW)
+
+
 def unshare(flags):
     _check(_libc.unshare(flags))
 

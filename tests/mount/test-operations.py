@@ -555,7 +555,7 @@ def O_TMPFILE_that_is_linked_is_told(t):
             return
         os.write(fd, b"came from nowhere")
         told(conn.since(token, sync=False), {})
-        os.link(f"/proc/self/fd/{fd}", m.at("d/linked"))
+        syscalls.link_descriptor(fd, m.at("d/linked"))
         told(conn.since(token, sync=False),
              {"d/linked": (CONTENT | NEW, GONE)})
         token = conn.token()
