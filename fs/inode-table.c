@@ -20,8 +20,9 @@
  * (5) Names are as good as the last request that told them. Something that
  *     bypasses the mount can make them wrong; so whoever opens by name compares
  *     what it got with the key.
- * (6) Directories have at most one name, and never lie below themselves: every
- *     climb ends at the root or at a directory that has lost its name.
+ * (6) Names lie in directories, which have at most one name and never lie below
+ *     themselves: every climb ends at the root or at a directory that has lost
+ *     its name.
  */
 #include "fs/inode-table.h"
 
@@ -394,6 +395,8 @@ int inode_table_add_name_locked(InodeTable *table, Node *node, Node *parent,
 
 	if (node->index == INODE_ROOT_INDEX)
 		return -ELOOP;
+	if (parent->type != S_IFDIR)
+		return -ENOTDIR;
 	if (find_link(node, parent, name, length) != NULL)
 		return 0;
 	if (node->type == S_IFDIR && makes_loop(table, node, parent))

@@ -101,8 +101,8 @@ void inode_table_forget_locked(InodeTable *table, Node *node, uint64_t count);
 
 /*
  * Let @node be known as @name in @parent. A name that it has already is left; a
- * directory's old name is replaced. -ENOMEM; -ELOOP when a directory would lie
- * below itself.
+ * directory's old name is replaced. -ENOMEM; -ENOTDIR when @parent is none;
+ * -ELOOP when a directory would lie below itself.
  */
 int inode_table_add_name_locked(InodeTable *table, Node *node, Node *parent,
 				const char *name);

@@ -232,6 +232,22 @@ START_TEST(test_directory_cannot_lie_below_itself)
 }
 END_TEST
 
+START_TEST(test_names_lie_in_directories_alone)
+{
+	Node *file;
+
+	set_up();
+	file = look_up_file(root, "a", 10);
+	ck_assert_int_eq(inode_table_add_name_locked(table, file, file, "a"),
+			 -ENOTDIR);
+	ck_assert_int_eq(inode_table_add_name_locked(
+				 table, look_up_dir(root, "d", 11), file, "d"),
+			 -ENOTDIR);
+	ck_assert_uint_eq(node_count_names_locked(file), 1);
+	tear_down();
+}
+END_TEST
+
 START_TEST(test_root_takes_no_name)
 {
 	Node *dir;
@@ -411,6 +427,7 @@ static TCase *names_cases(void)
 	tcase_add_test(names, test_directory_has_one_name_the_last);
 	tcase_add_test(names, test_moved_directory_takes_what_is_below_with_it);
 	tcase_add_test(names, test_directory_cannot_lie_below_itself);
+	tcase_add_test(names, test_names_lie_in_directories_alone);
 	tcase_add_test(names, test_root_takes_no_name);
 	tcase_add_test(names,
 		       test_parent_and_child_without_a_name_can_change_places);
