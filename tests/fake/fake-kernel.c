@@ -30,7 +30,7 @@ struct FakeKernel {
 	struct fuse_init_out init;
 	int fd; /* the kernel's end of the device */
 	pthread_t reader;
-	_Atomic uint32_t uid, gid;
+	_Atomic uint32_t uid, gid, pid;
 	_Atomic bool ended;
 
 	pthread_mutex_t lock; /* guards what follows */
@@ -180,13 +180,21 @@ static struct timespec patience(void)
 FakeRequest fake_send(FakeKernel *kernel, uint32_t opcode, uint64_t node,
 		      const struct iovec *parts, size_t count)
 {
+	return fake_send_as(kernel, kernel->uid, kernel->gid, opcode, node,
+			    parts, count);
+}
+
+FakeRequest fake_send_as(FakeKernel *kernel, uid_t uid, gid_t gid,
+			 uint32_t opcode, uint64_t node,
+			 const struct iovec *parts, size_t count)
+{
 	struct fuse_in_header header = {
 		.len = sizeof(header),
 		.opcode = opcode,
 		.nodeid = node,
-		.uid = kernel->uid,
-		.gid = kernel->gid,
-		.pid = (uint32_t)getpid(),
+		.uid = uid,
+		.gid = gid,
+		.pid = kernel->pid,
 	};
 	struct iovec all[8] = {{&header, sizeof(header)}};
 	struct msghdr message = {.msg_iov = all, .msg_iovlen = count + 1};
@@ -381,6 +389,7 @@ FakeKernel *fake_kernel_new(const FakeKernelOptions *options)
 	pthread_condattr_destroy(&attributes);
 	kernel->uid = getuid();
 	kernel->gid = getgid();
+	kernel->pid = (uint32_t)getpid();
 
 	ck_assert_int_eq(
 		socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
@@ -490,6 +499,11 @@ void fake_kernel_set_user(FakeKernel *kernel, uid_t uid, gid_t gid)
 {
 	kernel->uid = uid;
 	kernel->gid = gid;
+}
+
+void fake_kernel_set_process(FakeKernel *kernel, pid_t pid)
+{
+	kernel->pid = (uint32_t)pid;
 }
 
 int fake_hold(FakeKernel *kernel, const char *path, bool all)

@@ -54,6 +54,9 @@ const struct fuse_init_out *fake_kernel_get_init(FakeKernel *kernel);
 /* From now on requests are made by this user; at first who runs the test. */
 void fake_kernel_set_user(FakeKernel *kernel, uid_t uid, gid_t gid);
 
+/* And of this process; 0: the kernel can not tell. */
+void fake_kernel_set_process(FakeKernel *kernel, pid_t pid);
+
 /* -- Requests, one by one ---------------------------------------------------
  */
 
@@ -62,6 +65,11 @@ typedef uint64_t FakeRequest;
 
 FakeRequest fake_send(FakeKernel *kernel, uint32_t opcode, uint64_t node,
 		      const struct iovec *parts, size_t count);
+
+/* By another user than all others. */
+FakeRequest fake_send_as(FakeKernel *kernel, uid_t uid, gid_t gid,
+			 uint32_t opcode, uint64_t node,
+			 const struct iovec *parts, size_t count);
 
 typedef struct {
 	int error;      /* 0 or -errno */
