@@ -226,6 +226,14 @@ class Worker:
         finally:
             os.close(source)
 
+    def op_fsync(self):
+        """On which the daemon lets others go on meanwhile."""
+        fd = os.open(self.file(), os.O_RDWR | os.O_NONBLOCK)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
     def op_chmod(self):
         os.chmod(self.any(), self.random.choice([0o755, 0o700, 0o644,
                                                  0o600]))
@@ -600,8 +608,10 @@ def _worker_process(top, seed, board, number, result_fd):
 class Storm:
     """Start workers on a mount; then turn() again and again, then end()."""
 
-    def __init__(self, m, seed, workers=4, has_unknown_links=False):
+    def __init__(self, m, seed, workers=4, has_unknown_links=False,
+                 forget=0.0):
         self.m = m
+        self.forget = forget  # how often the kernel's caches are dropped
         self.random = random.Random(seed)
         self.judge = Judge(has_unknown_links)
         self.conn = m.connect()
@@ -646,6 +656,8 @@ class Storm:
                 [1, 1, 2, 3, 5, 10, 30]))
             if self.random.random() < 0.3:
                 between.append(self._ask_in_between())
+        if self.random.random() < self.forget:
+            syscalls.drop_caches()
         self._wait()
         # What the mappings hold gets below by this, and is stamped.
         self.conn.syncfs()

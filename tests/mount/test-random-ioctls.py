@@ -9,6 +9,9 @@ from harness import NOBODY, equal, told
 from sincefs_client import CONTENT, NEW
 
 
+COUNT = os.environ.get("SINCEFS_TEST_IOCTLS", "100000")
+
+
 def build(path):
     os.mkdir(os.path.join(path, "d"))
     for name in "a", "d/b":
@@ -28,7 +31,7 @@ def daemon_lives(m, conn, token):
     equal(conn.info().pid, m.pid, "pid")
 
 
-@harness.test(limit=120)
+@harness.test(limit=120 + int(COUNT) // 5000)
 def random_ioctls_of_the_owner_get_the_right_errnos(t):
     m = t.mount(build=build)
     with m.connect() as conn:
@@ -37,7 +40,7 @@ def random_ioctls_of_the_owner_get_the_right_errnos(t):
             os.mkdir(m.at(f"n{n}"))
         for n in range(500):
             os.rmdir(m.at(f"n{n}"))
-        t.run(t.program("mount/random-ioctls"), str(t.seed), "100000",
+        t.run(t.program("mount/random-ioctls"), str(t.seed), COUNT,
               "owner", *paths_of(m), quiet=False)
         answer = conn.since(token)
         equal(answer.fresh, False, "fresh")
@@ -45,12 +48,12 @@ def random_ioctls_of_the_owner_get_the_right_errnos(t):
         daemon_lives(m, conn, answer.token)
 
 
-@harness.test(limit=120, needs_root=True)
+@harness.test(limit=120 + int(COUNT) // 5000, needs_root=True)
 def random_ioctls_of_another_user_are_refused(t):
     m = t.mount("--allow-other", build=build)
     with m.connect() as conn:
         token = conn.token()
-        t.run(t.program("mount/random-ioctls"), str(t.seed), "100000",
+        t.run(t.program("mount/random-ioctls"), str(t.seed), COUNT,
               "other", *paths_of(m), quiet=False, user=NOBODY, group=NOBODY,
               extra_groups=[])
         daemon_lives(m, conn, token)

@@ -31,6 +31,18 @@ def nothing_is_missed_in_a_storm_without_cached_descriptors(t):
     blow(t, m, SECONDS / 3)
 
 
+@harness.test(limit=LIMIT, needs_root=True, needs_hooks=True)
+def nothing_is_missed_in_a_storm_when_requests_overtake_each_other(t):
+    """WRITEs take so long that other threads of the daemon go on."""
+    m = t.mount(env={"SINCEFS_TEST_WRITE_DELAY_US": "25000"})
+    blow(t, m, SECONDS / 2)
+
+
+@harness.test(limit=LIMIT, needs_root=True)
+def nothing_is_missed_in_a_storm_while_the_kernel_forgets(t):
+    blow(t, t.mount(), SECONDS / 3, forget=0.5)
+
+
 @harness.test(limit=LIMIT, needs_root=True)
 def nothing_is_missed_in_a_storm_over_links_nobody_has_seen(t):
     """The tree is there before, with several names for each file."""
