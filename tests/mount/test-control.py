@@ -146,6 +146,11 @@ def a_file_of_that_name_below_is_hidden_and_the_root_refuses(t):
     with m.connect("d") as conn:
         conn.info()
     true(".sincefs" not in os.listdir(m.at("d")), "it is listed")
+    with m.connect() as conn:
+        equal((conn.stats().hidden, conn.stats().hidden_in), (1, b"d"),
+              "what is hidden")
+    output = t.command("status", m.path)
+    true("real .sincefs" in output, f"status does not name it: {output}")
     with open(m.under("d/.sincefs")) as file:
         equal(file.read(), "x", "content below")
 
