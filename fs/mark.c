@@ -249,6 +249,7 @@ static void stamp_at(Fs *fs, uint64_t parent, const char *name, uint16_t flags,
 		stamp_name_locked(fs, dir, name, flags, AS_IT_IS, by);
 	inode_table_unlock(fs->table);
 	notifier_clock_moved(&fs->notifier);
+	notifier_doubt_attributes(&fs->notifier, parent);
 }
 
 void mark_created(Fs *fs, uint64_t parent, const char *name, mode_t type,
@@ -313,6 +314,7 @@ void mark_removed(Fs *fs, uint64_t parent, const char *name,
 	}
 	inode_table_unlock(fs->table);
 	notifier_clock_moved(&fs->notifier);
+	notifier_doubt_attributes(&fs->notifier, parent);
 }
 
 static uint16_t moved_flags(const MarkObject *object)
@@ -397,6 +399,9 @@ void mark_renamed(Fs *fs, uint64_t parent, const char *name,
 			  exchange ? ignoring : AS_IT_IS, by);
 	inode_table_unlock(fs->table);
 	notifier_clock_moved(&fs->notifier);
+	notifier_doubt_attributes(&fs->notifier, parent);
+	if (new_parent != parent)
+		notifier_doubt_attributes(&fs->notifier, new_parent);
 }
 
 void mark_linked(Fs *fs, uint64_t id, uint64_t parent, const char *name,
@@ -416,4 +421,5 @@ void mark_linked(Fs *fs, uint64_t id, uint64_t parent, const char *name,
 	}
 	inode_table_unlock(fs->table);
 	notifier_clock_moved(&fs->notifier);
+	notifier_doubt_attributes(&fs->notifier, parent);
 }

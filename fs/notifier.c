@@ -10,11 +10,16 @@
 #include "fs/control.h"
 #include "fs/fs-internal.h"
 
+/* How long after a change its attributes are told to be in doubt: long enough
+   for whoever was answered before it to have noted his. */
+#define DOUBT_NS 100000000
+
 /* One thing to tell. */
 typedef struct NotifierItem Item;
 struct NotifierItem {
 	Item *next;
 	uint64_t id;   /* of the inode, or of the directory */
+	off_t begin;   /* with an inode: of its bytes; -1: attributes alone */
 	size_t length; /* of the name; 0: it is about the inode */
 	char name[];
 };
@@ -37,7 +42,7 @@ void notifier_init(Notifier *notifier)
 	pthread_condattr_init(&attributes);
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
 	pthread_mutex_init(&notifier->lock, NULL);
-	pthread_cond_init(&notifier->work, NULL);
+	pthread_cond_init(&notifier->work, &attributes);
 	pthread_cond_init(&notifier->gone, &attributes);
 	pthread_condattr_destroy(&attributes);
 }
@@ -78,10 +83,38 @@ static bool wake_one(Fs *fs)
 static void tell(Fs *fs, const Item *item)
 {
 	if (item->length == 0)
-		fuse_lowlevel_notify_inval_inode(fs->session, item->id, 0, 0);
+		fuse_lowlevel_notify_inval_inode(fs->session, item->id,
+						 item->begin, 0);
 	else
 		fuse_lowlevel_notify_inval_entry(fs->session, item->id,
 						 item->name, item->length);
+}
+
+/* Those that are due: none, or all. */
+static uint32_t take_doubts_locked(Notifier *notifier, uint64_t *doubts)
+{
+	const struct timespec *due = &notifier->doubts_due;
+	uint32_t n = notifier->doubt_count;
+	struct timespec now;
+
+	if (n == 0)
+		return 0;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (now.tv_sec < due->tv_sec ||
+	    (now.tv_sec == due->tv_sec && now.tv_nsec < due->tv_nsec))
+		return 0;
+	memcpy(doubts, notifier->doubts, n * sizeof(*doubts));
+	notifier->doubt_count = 0;
+	return n;
+}
+
+static void wait_locked(Notifier *notifier)
+{
+	if (notifier->doubt_count == 0)
+		pthread_cond_wait(&notifier->work, &notifier->lock);
+	else
+		pthread_cond_timedwait(&notifier->work, &notifier->lock,
+				       &notifier->doubts_due);
 }
 
 static void *notifier_main(void *data)
@@ -94,9 +127,11 @@ static void *notifier_main(void *data)
 	while (!notifier->stop) {
 		Item *items = notifier->first;
 		bool clock_moved = notifier->clock_moved;
+		uint64_t doubts[NOTIFIER_DOUBTS];
+		uint32_t doubt_count = take_doubts_locked(notifier, doubts);
 
-		if (items == NULL && !clock_moved) {
-			pthread_cond_wait(&notifier->work, &notifier->lock);
+		if (items == NULL && !clock_moved && doubt_count == 0) {
+			wait_locked(notifier);
 			continue;
 		}
 		notifier->first = notifier->last = NULL;
@@ -105,6 +140,9 @@ static void *notifier_main(void *data)
 		for (const Item *item = items; item != NULL; item = item->next)
 			tell(fs, item);
 		free_items(items);
+		for (uint32_t i = 0; i < doubt_count; i++)
+			fuse_lowlevel_notify_inval_inode(fs->session, doubts[i],
+							 -1, 0);
 		while (clock_moved && wake_one(fs))
 			;
 		pthread_mutex_lock(&notifier->lock);
@@ -169,7 +207,8 @@ void notifier_clock_moved(Notifier *notifier)
 	pthread_mutex_unlock(&notifier->lock);
 }
 
-static void add_item(Notifier *notifier, uint64_t id, const char *name)
+static void add_item(Notifier *notifier, uint64_t id, off_t begin,
+		     const char *name)
 {
 	size_t length = strlen(name);
 	Item *item = malloc(sizeof(*item) + length + 1);
@@ -178,6 +217,7 @@ static void add_item(Notifier *notifier, uint64_t id, const char *name)
 		return;
 	item->next = NULL;
 	item->id = id;
+	item->begin = begin;
 	item->length = length;
 	memcpy(item->name, name, length + 1);
 	pthread_mutex_lock(&notifier->lock);
@@ -192,12 +232,38 @@ static void add_item(Notifier *notifier, uint64_t id, const char *name)
 
 void notifier_invalidate(Notifier *notifier, uint64_t id)
 {
-	add_item(notifier, id, "");
+	add_item(notifier, id, 0, "");
+}
+
+void notifier_doubt_attributes(Notifier *notifier, uint64_t id)
+{
+	bool is_known = false;
+
+	pthread_mutex_lock(&notifier->lock);
+	for (uint32_t i = 0; i < notifier->doubt_count && !is_known; i++)
+		is_known = notifier->doubts[i] == id;
+	if (!is_known && notifier->doubt_count < NOTIFIER_DOUBTS) {
+		if (notifier->doubt_count == 0) {
+			clock_gettime(CLOCK_MONOTONIC, &notifier->doubts_due);
+			notifier->doubts_due.tv_nsec += DOUBT_NS;
+			if (notifier->doubts_due.tv_nsec >= 1000000000) {
+				notifier->doubts_due.tv_nsec -= 1000000000;
+				notifier->doubts_due.tv_sec++;
+			}
+			pthread_cond_signal(&notifier->work);
+		}
+		notifier->doubts[notifier->doubt_count++] = id;
+		is_known = true;
+	}
+	pthread_mutex_unlock(&notifier->lock);
+	/* Too many at a time: at once is better than never. */
+	if (!is_known)
+		add_item(notifier, id, -1, "");
 }
 
 void notifier_drop_name(Notifier *notifier, uint64_t parent, const char *name)
 {
-	add_item(notifier, parent, name);
+	add_item(notifier, parent, 0, name);
 }
 
 void notifier_list_locked(Notifier *notifier, Control *control)

@@ -9,9 +9,12 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 typedef struct Fs Fs;
 struct Control;
+
+#define NOTIFIER_DOUBTS 64
 
 typedef struct {
 	pthread_mutex_t lock;
@@ -20,6 +23,10 @@ typedef struct {
 	pthread_cond_t gone; /* the thread has ended */
 	bool running, stop, ended, clock_moved;
 	struct NotifierItem *first, *last; /* to be told; owned */
+	/* Inodes whose attributes are in doubt, told together when due. */
+	uint64_t doubts[NOTIFIER_DOUBTS];
+	uint32_t doubt_count;
+	struct timespec doubts_due;
 	/* Controls with somebody to wake; guarded by the table's lock. */
 	struct Control *waiting;
 	_Atomic uint32_t waiting_count;
@@ -39,6 +46,15 @@ void notifier_clock_moved(Notifier *notifier);
 
 /* Have the kernel drop what it knows of the contents and attributes of @id. */
 void notifier_invalidate(Notifier *notifier, uint64_t id);
+
+/*
+ * Have the kernel ask for the attributes of @id again, a moment later. For what
+ * it is told by an answer, and whoever asked for attributes just before may not
+ * have noted his, older, answer yet: write(2) is safe from that in the kernel;
+ * flushes, fallocate, extended attributes and what changes a directory are not,
+ * and the older would be kept for ever.
+ */
+void notifier_doubt_attributes(Notifier *notifier, uint64_t id);
 
 /* Have the kernel drop the name @name in directory @parent, and what it knows
    of the file unless that is in use. Any thread, any lock of this room held. */

@@ -155,6 +155,7 @@ void op_write_buf(fuse_req_t req, fuse_ino_t id, struct fuse_bufvec *in,
 	const struct fuse_buf *data = &in->buf[in->idx];
 	size_t size = fuse_buf_size(in), done = 0;
 	Writer by = identity_writer(req);
+	bool is_elsewhere;
 	Descriptor *file;
 	errint r;
 
@@ -169,13 +170,12 @@ void op_write_buf(fuse_req_t req, fuse_ino_t id, struct fuse_bufvec *in,
 	r = write_all(file->fd, (const char *)data->mem + in->off, size, offset,
 		      how, &done);
 	delay_for_test(fs);
-	if (done > 0 && (how & RWF_APPEND) &&
-	    landed_elsewhere(file->fd, offset + (off_t)done)) {
+	is_elsewhere = done > 0 && (how & RWF_APPEND) &&
+		       landed_elsewhere(file->fd, offset + (off_t)done);
+	if (is_elsewhere)
 		mark_content_bypassed(fs, id, &by);
-		notifier_invalidate(&fs->notifier, id);
-	} else if (done > 0 || mark_may_have_acted(r)) {
+	else if (done > 0 || mark_may_have_acted(r))
 		mark_content(fs, id, &by);
-	}
 	locate_release(fs, file);
 	if (done > 0)
 		fuse_reply_write(req, done);
@@ -183,6 +183,12 @@ void op_write_buf(fuse_req_t req, fuse_ino_t id, struct fuse_bufvec *in,
 		reply(req, r);
 	else
 		fuse_reply_write(req, 0);
+	/* After the answer, as that makes the kernel note where it thinks that
+	   the write has ended. */
+	if (is_elsewhere)
+		notifier_invalidate(&fs->notifier, id);
+	else if (fi->writepage)
+		notifier_doubt_attributes(&fs->notifier, id);
 }
 
 void op_fsync(fuse_req_t req, fuse_ino_t id, int datasync,
@@ -229,6 +235,7 @@ void op_fallocate(fuse_req_t req, fuse_ino_t id, int mode, off_t offset,
 		locate_release(fs, file);
 	}
 	reply(req, r);
+	notifier_doubt_attributes(&fs->notifier, id);
 }
 
 /*

@@ -9,6 +9,7 @@
 #include "fs/control.h"
 #include "fs/identity.h"
 #include "fs/mark.h"
+#include "fs/notifier.h"
 #include "fs/ops.h"
 
 /*
@@ -80,6 +81,7 @@ void op_setxattr(fuse_req_t req, fuse_ino_t id, const char *name,
 		locate_release(fs, object);
 	}
 	reply(req, r);
+	notifier_doubt_attributes(&fs->notifier, id);
 }
 
 void op_removexattr(fuse_req_t req, fuse_ino_t id, const char *name)
@@ -102,6 +104,7 @@ void op_removexattr(fuse_req_t req, fuse_ino_t id, const char *name)
 		locate_release(fs, object);
 	}
 	reply(req, r);
+	notifier_doubt_attributes(&fs->notifier, id);
 }
 
 /* Read the value of @name, or the list of names when that is NULL. */

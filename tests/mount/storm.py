@@ -682,8 +682,14 @@ class Storm:
         return self.conn.since(self.random.choice(self.moments).token).token
 
     def _compare_views(self, truth):
-        """Through the mount everything looks as it does below."""
+        """Through the mount everything looks as it does below. Attributes that
+        were asked for while something changed them come right a moment later
+        (notifier.h)."""
+        deadline = time.monotonic() + 2 * SLOW
         through, _ = take_truth(self.m.path)
+        while through != truth and time.monotonic() < deadline:
+            time.sleep(0.05)
+            through, _ = take_truth(self.m.path)
         if through != truth:
             differ = [path for path in through.keys() | truth.keys()
                       if through.get(path) != truth.get(path)]
