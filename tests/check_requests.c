@@ -442,8 +442,7 @@ START_TEST(test_freeing_answers_what_a_notification_waits_for)
 	ck_assert_int_eq(pthread_create(&thread, NULL, read_later, &node), 0);
 	ck_assert(fake_kernel_free_fs(kernel));
 	pthread_join(thread, NULL);
-	ck_assert_uint_eq(
-		fake_count_notifications(kernel, FUSE_NOTIFY_INVAL_INODE), 1);
+	fake_wait_notifications(kernel, FUSE_NOTIFY_INVAL_INODE, 1);
 	fake_kernel_free(kernel);
 }
 END_TEST
