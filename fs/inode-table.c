@@ -412,6 +412,7 @@ int inode_table_add_name_locked(InodeTable *table, Node *node, Node *parent,
 		drop_link(table, &node->links);
 	link->next = node->links;
 	node->links = link;
+	node->flags &= (uint16_t)~NODE_NAME_LOST;
 	return 0;
 }
 

@@ -44,8 +44,9 @@ struct Link {
 };
 
 enum {
-	NODE_CONTROL = 1 << 0,  /* the control file, as opened once */
-	NODE_RETAINED = 1 << 1, /* forgotten, kept for its several names */
+	NODE_CONTROL = 1 << 0,   /* the control file, as opened once */
+	NODE_RETAINED = 1 << 1,  /* forgotten, kept for its several names */
+	NODE_NAME_LOST = 1 << 2, /* has a name that could not be kept */
 };
 
 typedef struct {

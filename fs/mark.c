@@ -9,6 +9,7 @@
  * (2) An ignored name is not stamped. A file with several names is ignored only
  *     when all its names are known and ignored.
  * (3) An object without a name (unlinked and still open) is stamped nowhere.
+ *     One whose name could not be kept loses the history when it changes.
  * (4) A name so deep that its parts do not fit is stamped at the ancestor that
  *     does, with SUBTREE.
  */
@@ -33,8 +34,23 @@ typedef struct {
 	const char *on_stack[NAMES_ON_STACK];
 } Path;
 
-/* False when the directory has no path, or there is no memory, which loses the
-   event and says so. */
+static void lose(Fs *fs)
+{
+	dirty_set_lock(fs->set);
+	dirty_set_lose_locked(fs->set);
+	dirty_set_unlock(fs->set);
+}
+
+/* A node without a path: was it not removed, but could its name not be kept? */
+static bool is_lost_locked(Fs *fs, const Node *node)
+{
+	while (node->links != NULL)
+		node = inode_table_at_locked(fs->table, node->links->parent);
+	return node->flags & NODE_NAME_LOST;
+}
+
+/* False when the directory has no path, or there is no memory: when that loses
+   the event, it is said. */
 static bool path_init_locked(Fs *fs, Path *path, const Node *dir)
 {
 	size_t depth = inode_table_depth_locked(fs->table, dir);
@@ -42,14 +58,15 @@ static bool path_init_locked(Fs *fs, Path *path, const Node *dir)
 	path->cut = false;
 	path->parts = path->on_stack;
 	path->count = depth;
-	if (depth == INODE_NO_PATH)
+	if (depth == INODE_NO_PATH) {
+		if (is_lost_locked(fs, dir))
+			lose(fs);
 		return false;
+	}
 	if (depth + 1 > NAMES_ON_STACK) {
 		path->parts = calloc(depth + 1, sizeof(*path->parts));
 		if (path->parts == NULL) {
-			dirty_set_lock(fs->set);
-			dirty_set_lose_locked(fs->set);
-			dirty_set_unlock(fs->set);
+			lose(fs);
 			return false;
 		}
 	}
@@ -160,6 +177,8 @@ static void stamp_node_locked(Fs *fs, const Node *node, uint16_t flags,
 		dirty_set_unlock(fs->set);
 		return;
 	}
+	if (node->flags & NODE_NAME_LOST)
+		lose(fs);
 	for (const Link *link = node->links; link != NULL; link = link->next)
 		stamp_name_locked(
 			fs, inode_table_at_locked(fs->table, link->parent),
@@ -287,6 +306,8 @@ static void lose_name_locked(Fs *fs, Node *node, const MarkObject *object,
 			     Node *dir, const char *name)
 {
 	inode_table_remove_name_locked(fs->table, node, dir, name);
+	if (S_ISDIR(object->type) || object->nlink <= 1)
+		node->flags &= (uint16_t)~NODE_NAME_LOST;
 	if (S_ISDIR(object->type))
 		node->nlink = 0;
 	else
@@ -324,15 +345,16 @@ static uint16_t moved_flags(const MarkObject *object)
 		       : SINCEFS_CONTENT;
 }
 
-/* Without memory a node goes without this name until it is looked up again;
-   what happened under it meanwhile must count as lost. */
+/*
+ * Without memory, or when something that bypasses the mount has made the table
+ * so wrong that the directory would lie below itself, a node goes without this
+ * name until it is looked up again.
+ */
 static void gain_name_locked(Fs *fs, Node *node, Node *dir, const char *name)
 {
-	if (inode_table_add_name_locked(fs->table, node, dir, name) ==
-	    -ENOMEM) {
-		dirty_set_lock(fs->set);
-		dirty_set_lose_locked(fs->set);
-		dirty_set_unlock(fs->set);
+	if (inode_table_add_name_locked(fs->table, node, dir, name) < 0) {
+		node->flags |= NODE_NAME_LOST;
+		lose(fs);
 	}
 }
 

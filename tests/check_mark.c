@@ -134,6 +134,16 @@ static char *changes(void)
 	return g_string_free(text, FALSE);
 }
 
+static bool is_lost(void)
+{
+	uint32_t reason;
+
+	dirty_set_lock(fs.set);
+	reason = dirty_set_refuse_locked(fs.set, token);
+	dirty_set_unlock(fs.set);
+	return reason == SINCEFS_REASON_LOST;
+}
+
 #define assert_changes(expected)                                               \
 	do {                                                                   \
 		g_autofree char *changes_ = changes();                         \
@@ -478,6 +488,38 @@ START_TEST(test_directory_and_another_elsewhere_below_it_can_be_exchanged)
 }
 END_TEST
 
+/* Something that bypasses the mount has made the table wrong: b is not below a
+   any more. What happens in a can not be told, so it is said to be lost. */
+START_TEST(test_rename_that_the_table_can_not_follow_loses_the_history)
+{
+	const MarkObject moved = object(2, S_IFDIR);
+	uint64_t a, b, file;
+
+	set_up();
+	a = know_dir(1, "a", 2);
+	b = know_dir(a, "b", 3);
+	file = know_file(a, "f", 4);
+	mark_renamed(&fs, 1, "a", &moved, b, "a", &nothing, 0, &by);
+	ck_assert(is_lost());
+	/* That goes on until it is looked up. */
+	g_free(changes());
+	ck_assert(!is_lost());
+	mark_content(&fs, file, &by);
+	ck_assert(is_lost());
+	g_free(changes());
+	mark_meta(&fs, a, &by);
+	ck_assert(is_lost());
+	know_dir(1, "b", 3);
+	know_dir(b, "a", 2);
+	g_free(changes());
+	mark_content(&fs, file, &by);
+	mark_meta(&fs, a, &by);
+	ck_assert(!is_lost());
+	assert_changes("C:b/a/f MD:b/a ");
+	tear_down();
+}
+END_TEST
+
 START_TEST(test_whiteout_stays_where_the_file_was)
 {
 	const MarkObject moved = object(3, S_IFREG);
@@ -740,6 +782,9 @@ static TCase *renames_cases(void)
 	tcase_add_test(
 		renames,
 		test_directory_and_another_elsewhere_below_it_can_be_exchanged);
+	tcase_add_test(
+		renames,
+		test_rename_that_the_table_can_not_follow_loses_the_history);
 	tcase_add_test(renames, test_whiteout_stays_where_the_file_was);
 	tcase_add_test(renames, test_rename_of_what_nobody_knew_is_stamped_too);
 	tcase_add_test(renames, test_one_of_several_names_moves_alone);
