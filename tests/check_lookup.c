@@ -204,7 +204,6 @@ END_TEST
    listed, though it can not be looked up. */
 START_TEST(test_entry_that_can_not_be_entered_is_listed_without_a_node)
 {
-	g_autofree char *names = NULL;
 	struct fuse_entry_param entry;
 	Descriptor *root;
 
