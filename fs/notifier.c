@@ -10,10 +10,6 @@
 #include "fs/control.h"
 #include "fs/fs-internal.h"
 
-/* How long after a change its attributes are told to be in doubt: long enough
-   for whoever was answered before it to have noted his. */
-#define DOUBT_NS 100000000
-
 /* One thing to tell. */
 typedef struct NotifierItem Item;
 struct NotifierItem {
@@ -50,6 +46,7 @@ void notifier_init(Notifier *notifier)
 void notifier_clear(Notifier *notifier)
 {
 	free_items(notifier->first);
+	doubts_clear(&notifier->doubts);
 	pthread_cond_destroy(&notifier->gone);
 	pthread_cond_destroy(&notifier->work);
 	pthread_mutex_destroy(&notifier->lock);
@@ -90,31 +87,27 @@ static void tell(Fs *fs, const Item *item)
 						 item->name, item->length);
 }
 
-/* Those that are due: none, or all. */
-static uint32_t take_doubts_locked(Notifier *notifier, uint64_t *doubts)
+static uint64_t now_ns(void)
 {
-	const struct timespec *due = &notifier->doubts_due;
-	uint32_t n = notifier->doubt_count;
 	struct timespec now;
 
-	if (n == 0)
-		return 0;
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	if (now.tv_sec < due->tv_sec ||
-	    (now.tv_sec == due->tv_sec && now.tv_nsec < due->tv_nsec))
-		return 0;
-	memcpy(doubts, notifier->doubts, n * sizeof(*doubts));
-	notifier->doubt_count = 0;
-	return n;
+	return (uint64_t)now.tv_sec * UINT64_C(1000000000) +
+	       (uint64_t)now.tv_nsec;
 }
 
 static void wait_locked(Notifier *notifier)
 {
-	if (notifier->doubt_count == 0)
+	uint64_t due_ns = notifier->doubts.due_ns;
+	struct timespec due = {
+		.tv_sec = (time_t)(due_ns / 1000000000),
+		.tv_nsec = (long)(due_ns % 1000000000),
+	};
+
+	if (doubts_are_empty(&notifier->doubts))
 		pthread_cond_wait(&notifier->work, &notifier->lock);
 	else
-		pthread_cond_timedwait(&notifier->work, &notifier->lock,
-				       &notifier->doubts_due);
+		pthread_cond_timedwait(&notifier->work, &notifier->lock, &due);
 }
 
 static void *notifier_main(void *data)
@@ -127,10 +120,10 @@ static void *notifier_main(void *data)
 	while (!notifier->stop) {
 		Item *items = notifier->first;
 		bool clock_moved = notifier->clock_moved;
-		uint64_t doubts[NOTIFIER_DOUBTS];
-		uint32_t doubt_count = take_doubts_locked(notifier, doubts);
+		DoubtBatch doubted;
 
-		if (items == NULL && !clock_moved && doubt_count == 0) {
+		doubts_take(&notifier->doubts, now_ns(), &doubted);
+		if (items == NULL && !clock_moved && doubted.count == 0) {
 			wait_locked(notifier);
 			continue;
 		}
@@ -140,9 +133,10 @@ static void *notifier_main(void *data)
 		for (const Item *item = items; item != NULL; item = item->next)
 			tell(fs, item);
 		free_items(items);
-		for (uint32_t i = 0; i < doubt_count; i++)
-			fuse_lowlevel_notify_inval_inode(fs->session, doubts[i],
-							 -1, 0);
+		for (uint32_t i = 0; i < doubted.count; i++)
+			fuse_lowlevel_notify_inval_inode(fs->session,
+							 doubted.ids[i], -1, 0);
+		doubt_batch_clear(&doubted);
 		while (clock_moved && wake_one(fs))
 			;
 		pthread_mutex_lock(&notifier->lock);
@@ -237,27 +231,16 @@ void notifier_invalidate(Notifier *notifier, uint64_t id)
 
 void notifier_doubt_attributes(Notifier *notifier, uint64_t id)
 {
-	bool is_known = false;
+	bool was_empty, is_noted;
 
 	pthread_mutex_lock(&notifier->lock);
-	for (uint32_t i = 0; i < notifier->doubt_count && !is_known; i++)
-		is_known = notifier->doubts[i] == id;
-	if (!is_known && notifier->doubt_count < NOTIFIER_DOUBTS) {
-		if (notifier->doubt_count == 0) {
-			clock_gettime(CLOCK_MONOTONIC, &notifier->doubts_due);
-			notifier->doubts_due.tv_nsec += DOUBT_NS;
-			if (notifier->doubts_due.tv_nsec >= 1000000000) {
-				notifier->doubts_due.tv_nsec -= 1000000000;
-				notifier->doubts_due.tv_sec++;
-			}
-			pthread_cond_signal(&notifier->work);
-		}
-		notifier->doubts[notifier->doubt_count++] = id;
-		is_known = true;
-	}
+	was_empty = doubts_are_empty(&notifier->doubts);
+	is_noted = doubts_add(&notifier->doubts, id, now_ns());
+	if (was_empty && is_noted)
+		pthread_cond_signal(&notifier->work);
 	pthread_mutex_unlock(&notifier->lock);
 	/* Too many at a time: at once is better than never. */
-	if (!is_known)
+	if (!is_noted)
 		add_item(notifier, id, -1, "");
 }
 

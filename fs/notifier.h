@@ -9,12 +9,11 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <time.h>
+
+#include "fs/doubts.h"
 
 typedef struct Fs Fs;
 struct Control;
-
-#define NOTIFIER_DOUBTS 64
 
 typedef struct {
 	pthread_mutex_t lock;
@@ -23,10 +22,7 @@ typedef struct {
 	pthread_cond_t gone; /* the thread has ended */
 	bool running, stop, ended, clock_moved;
 	struct NotifierItem *first, *last; /* to be told; owned */
-	/* Inodes whose attributes are in doubt, told together when due. */
-	uint64_t doubts[NOTIFIER_DOUBTS];
-	uint32_t doubt_count;
-	struct timespec doubts_due;
+	Doubts doubts;                     /* inodes whose attributes are */
 	/* Controls with somebody to wake; guarded by the table's lock. */
 	struct Control *waiting;
 	_Atomic uint32_t waiting_count;
