@@ -18,8 +18,10 @@
 #include "fs/fs.h"
 #include "fs/inode-table.h"
 #include "fs/notifier.h"
+#include "fs/own-mount.h"
 #include "fs/requests.h"
 #include "fs/streams.h"
+#include "fs/turns.h"
 
 /* What the kernel may keep without asking: every change comes through us. */
 #define FOR_EVER 1e9
@@ -35,6 +37,7 @@ struct Fs {
 	struct fuse_session *session; /* owned */
 	char *mountpoint;             /* owned */
 	bool mounted;                 /* by us; the calling thread's */
+	OwnMount own_mount;           /* likewise */
 	int root_fd;                  /* of the tree below, O_PATH; owned */
 	int proc_fd;                  /* /proc/self/fd, O_PATH; owned */
 	uid_t owner;
@@ -53,6 +56,7 @@ struct Fs {
 	PinQueue pins;         /* likewise */
 	Streams streams;       /* a lock of its own */
 	Barrier barrier;       /* likewise */
+	Turns turns;           /* likewise */
 	Notifier notifier;     /* likewise */
 	Requests requests;     /* likewise */
 	Counters counters;     /* likewise */

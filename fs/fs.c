@@ -212,6 +212,8 @@ static bool begin_session(Fs *fs, const FsConfig *config,
 						   fs->mountpoint) == 0;
 	}
 	fs->mounted = begun && io == NULL;
+	if (fs->mounted)
+		own_mount_note(&fs->own_mount, fs->mountpoint);
 	fuse_opt_free_args(&args);
 	fuse_complaints = NULL;
 	if (!begun)
@@ -316,6 +318,7 @@ static Fs *new_fs(FsConfig *config, const struct fuse_custom_io *io, int fd,
 	counters_init(&fs->counters);
 	streams_init(&fs->streams);
 	barrier_init(&fs->barrier);
+	turns_init(&fs->turns);
 	notifier_init(&fs->notifier);
 	requests_init(&fs->requests);
 	fs->proc_fd = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -413,17 +416,21 @@ static void sever(Fs *fs)
 
 int fs_unmount(Fs *fs, bool lazy)
 {
+	g_autofree char *point = NULL;
 	int r;
 
-	/* Below may lie another mount, which is not ours to unmount. */
 	if (!fs->mounted || has_ended(fs) || is_severed(fs))
 		return 0;
-	r = umount2(fs->mountpoint,
-		    UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0)) == 0
-		    ? 0
-		    : -errno;
-	if (r == -EPERM && !fs->is_root)
-		r = unmount_by_helper(fs->mountpoint, lazy);
+	/* Where it was mounted may lie another mount by now, which is not ours
+	   to unmount. */
+	r = own_mount_find(&fs->own_mount, &point);
+	if (r == 0)
+		r = umount2(point, UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0)) ==
+				    0
+			    ? 0
+			    : -errno;
+	if (r == -EPERM && point != NULL && !fs->is_root)
+		r = unmount_by_helper(point, lazy);
 	/* Not a mount point any more: somebody was faster. */
 	if (r == -EINVAL || r == -ENOENT)
 		r = 0;
@@ -467,6 +474,7 @@ bool fs_free(Fs *fs)
 	free(fs->pins.ids);
 	requests_clear(&fs->requests);
 	notifier_clear(&fs->notifier);
+	turns_clear(&fs->turns);
 	barrier_clear(&fs->barrier);
 	streams_clear(&fs->streams);
 	counters_clear(&fs->counters);

@@ -341,7 +341,7 @@ void inode_table_forget_locked(InodeTable *table, Node *node, uint64_t count)
 	if (!(node->flags & NODE_CONTROL)) {
 		/* A pin is for what is open or mapped; now nothing is. */
 		drop_pin(table, node);
-		if (node->type == S_IFREG && node->nlink > 1 &&
+		if (node->type != S_IFDIR && node->nlink > 1 &&
 		    node->links != NULL) {
 			if (!(node->flags & NODE_RETAINED))
 				retain(table, node);

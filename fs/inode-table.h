@@ -54,13 +54,17 @@ typedef struct {
 	uint32_t index;   /* immutable after new; 0 in a free slot */
 	uint64_t lookups; /* what the kernel will FORGET */
 	uint32_t generation;
-	uint32_t hash_next; /* index */
-	uint32_t refs;      /* names that have it as parent, and users */
-	uint32_t nlink;     /* as last seen */
-	uint16_t type;      /* S_IFMT part of the mode; immutable */
-	uint16_t flags;     /* NODE_* */
-	Link *links;        /* owned; a directory has at most one */
-	Descriptor *cached; /* in the cache's recency list, or NULL */
+	uint32_t hash_next;  /* index */
+	uint32_t refs;       /* names that have it as parent, and users */
+	uint32_t nlink;      /* as last seen */
+	uint32_t held_nlink; /* what the kernel is told meanwhile, or 0 */
+	uint64_t size;       /* sizes.h: as made through the mount */
+	uint32_t writing;    /* requests at it that may change that */
+	uint32_t writes;     /* and those that are over */
+	uint16_t type;       /* S_IFMT part of the mode; immutable */
+	uint16_t flags;      /* NODE_* */
+	Link *links;         /* owned; a directory has at most one */
+	Descriptor *cached;  /* in the cache's recency list, or NULL */
 	union {
 		Descriptor *pin;  /* held until it is forgotten, or NULL */
 		Control *control; /* owned, with NODE_CONTROL */

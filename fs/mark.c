@@ -9,7 +9,9 @@
  * (2) An ignored name is not stamped. A file with several names is ignored only
  *     when all its names are known and ignored.
  * (3) An object without a name (unlinked and still open) is stamped nowhere.
- *     One whose name could not be kept loses the history when it changes.
+ *     One whose name could not be kept loses the history when it changes. One
+ *     that has links left of which none is known may have changed anywhere: the
+ *     root is stamped, with LINKED and SUBTREE.
  * (4) A name so deep that its parts do not fit is stamped at the ancestor that
  *     does, with SUBTREE.
  */
@@ -157,6 +159,15 @@ static bool has_unknown_names_locked(Fs *fs, const Node *node)
 	       node->nlink > node_count_names_locked(node);
 }
 
+static void stamp_root(Fs *fs, uint16_t flags, const Writer *by)
+{
+	Path path = {.count = 0};
+
+	dirty_set_lock(fs->set);
+	stamp_path_locked(fs, &path, flags, by);
+	dirty_set_unlock(fs->set);
+}
+
 static void stamp_node_locked(Fs *fs, const Node *node, uint16_t flags,
 			      const Writer *by)
 {
@@ -170,15 +181,16 @@ static void stamp_node_locked(Fs *fs, const Node *node, uint16_t flags,
 	else if (node->nlink > 1)
 		flags |= SINCEFS_LINKED;
 	if (node->index == INODE_ROOT_INDEX) {
-		Path path = {.count = 0};
-
-		dirty_set_lock(fs->set);
-		stamp_path_locked(fs, &path, flags, by);
-		dirty_set_unlock(fs->set);
+		stamp_root(fs, flags, by);
 		return;
 	}
 	if (node->flags & NODE_NAME_LOST)
 		lose(fs);
+	if (node->links == NULL && node->type != S_IFDIR && node->nlink > 0)
+		stamp_root(fs,
+			   flags | SINCEFS_CONTENT | SINCEFS_DIR |
+				   SINCEFS_LINKED | SINCEFS_SUBTREE,
+			   by); /* (3) */
 	for (const Link *link = node->links; link != NULL; link = link->next)
 		stamp_name_locked(
 			fs, inode_table_at_locked(fs->table, link->parent),
@@ -364,6 +376,7 @@ void mark_renamed(Fs *fs, uint64_t parent, const char *name,
 		  unsigned flags, const Writer *by)
 {
 	bool exchange = flags & RENAME_EXCHANGE;
+	uint64_t moved_id = 0, other_id = 0;
 	/* What stays behind under the old name is of another kind. */
 	Ignoring ignoring = S_ISDIR(moved->type) != S_ISDIR(victim->type)
 				    ? AS_EITHER
@@ -392,10 +405,12 @@ void mark_renamed(Fs *fs, uint64_t parent, const char *name,
 			lose_name_locked(fs, other, victim, new_dir, new_name);
 	}
 	if (node != NULL) {
+		moved_id = node_get_id(node);
 		gain_name_locked(fs, node, new_dir, new_name);
 		node_unref_locked(fs->table, node);
 	}
 	if (other != NULL) {
+		other_id = node_get_id(other);
 		if (exchange)
 			gain_name_locked(fs, other, dir, name);
 		node_unref_locked(fs->table, other);
@@ -424,6 +439,11 @@ void mark_renamed(Fs *fs, uint64_t parent, const char *name,
 	notifier_doubt_attributes(&fs->notifier, parent);
 	if (new_parent != parent)
 		notifier_doubt_attributes(&fs->notifier, new_parent);
+	/* Their ctime. */
+	if (moved_id != 0)
+		notifier_doubt_attributes(&fs->notifier, moved_id);
+	if (other_id != 0)
+		notifier_doubt_attributes(&fs->notifier, other_id);
 }
 
 void mark_linked(Fs *fs, uint64_t id, uint64_t parent, const char *name,

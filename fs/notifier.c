@@ -16,6 +16,7 @@ struct NotifierItem {
 	Item *next;
 	uint64_t id;   /* of the inode, or of the directory */
 	off_t begin;   /* with an inode: of its bytes; -1: attributes alone */
+	off_t bytes;   /* 0: all from there on */
 	size_t length; /* of the name; 0: it is about the inode */
 	char name[];
 };
@@ -81,7 +82,7 @@ static void tell(Fs *fs, const Item *item)
 {
 	if (item->length == 0)
 		fuse_lowlevel_notify_inval_inode(fs->session, item->id,
-						 item->begin, 0);
+						 item->begin, item->bytes);
 	else
 		fuse_lowlevel_notify_inval_entry(fs->session, item->id,
 						 item->name, item->length);
@@ -201,7 +202,7 @@ void notifier_clock_moved(Notifier *notifier)
 	pthread_mutex_unlock(&notifier->lock);
 }
 
-static void add_item(Notifier *notifier, uint64_t id, off_t begin,
+static void add_item(Notifier *notifier, uint64_t id, off_t begin, off_t bytes,
 		     const char *name)
 {
 	size_t length = strlen(name);
@@ -212,6 +213,7 @@ static void add_item(Notifier *notifier, uint64_t id, off_t begin,
 	item->next = NULL;
 	item->id = id;
 	item->begin = begin;
+	item->bytes = bytes;
 	item->length = length;
 	memcpy(item->name, name, length + 1);
 	pthread_mutex_lock(&notifier->lock);
@@ -224,9 +226,10 @@ static void add_item(Notifier *notifier, uint64_t id, off_t begin,
 	pthread_mutex_unlock(&notifier->lock);
 }
 
-void notifier_invalidate(Notifier *notifier, uint64_t id)
+void notifier_invalidate(Notifier *notifier, uint64_t id, off_t begin,
+			 off_t bytes)
 {
-	add_item(notifier, id, 0, "");
+	add_item(notifier, id, begin, bytes, "");
 }
 
 void notifier_doubt_attributes(Notifier *notifier, uint64_t id)
@@ -241,12 +244,12 @@ void notifier_doubt_attributes(Notifier *notifier, uint64_t id)
 	pthread_mutex_unlock(&notifier->lock);
 	/* Too many at a time: at once is better than never. */
 	if (!is_noted)
-		add_item(notifier, id, -1, "");
+		add_item(notifier, id, -1, 0, "");
 }
 
 void notifier_drop_name(Notifier *notifier, uint64_t parent, const char *name)
 {
-	add_item(notifier, parent, 0, name);
+	add_item(notifier, parent, 0, 0, name);
 }
 
 void notifier_list_locked(Notifier *notifier, Control *control)

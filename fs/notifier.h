@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "fs/doubts.h"
 
@@ -40,8 +41,10 @@ void notifier_clear(Notifier *notifier);
    does. Any thread, no lock held. */
 void notifier_clock_moved(Notifier *notifier);
 
-/* Have the kernel drop what it knows of the contents and attributes of @id. */
-void notifier_invalidate(Notifier *notifier, uint64_t id);
+/* Have the kernel drop what it knows of the attributes of @id, and of @bytes of
+   its contents from @begin on (0: all that follow). */
+void notifier_invalidate(Notifier *notifier, uint64_t id, off_t begin,
+			 off_t bytes);
 
 /*
  * Have the kernel ask for the attributes of @id again, a moment later. For what

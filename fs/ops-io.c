@@ -13,6 +13,7 @@
 #include "fs/mark.h"
 #include "fs/notifier.h"
 #include "fs/ops.h"
+#include "fs/sizes.h"
 
 /* What one copy_file_range(2) does at most. */
 #define COPY_MAX ((size_t)1 << 30)
@@ -146,6 +147,18 @@ static void delay_for_test(const Fs *fs)
 	}
 }
 
+/* The file ends at @end or behind, or where it does now. */
+static void end_write(Fs *fs, const SizeChange *change, int fd, off_t end,
+		      bool is_elsewhere)
+{
+	struct stat attributes;
+
+	if (is_elsewhere && fstat(fd, &attributes) == 0)
+		size_end_at(fs, change, (uint64_t)attributes.st_size);
+	else
+		size_end(fs, change, (uint64_t)end);
+}
+
 void op_write_buf(fuse_req_t req, fuse_ino_t id, struct fuse_bufvec *in,
 		  off_t offset, struct fuse_file_info *fi)
 {
@@ -154,8 +167,10 @@ void op_write_buf(fuse_req_t req, fuse_ino_t id, struct fuse_bufvec *in,
 	int how = fi->writepage ? 0 : write_flags(fi->flags);
 	const struct fuse_buf *data = &in->buf[in->idx];
 	size_t size = fuse_buf_size(in), done = 0;
+	bool is_direct = !fi->writepage && (fi->flags & O_DIRECT);
 	Writer by = identity_writer(req);
 	bool is_elsewhere;
+	SizeChange change;
 	Descriptor *file;
 	errint r;
 
@@ -167,6 +182,9 @@ void op_write_buf(fuse_req_t req, fuse_ino_t id, struct fuse_bufvec *in,
 		reply(req, control_is_node(fs, id) ? -EPERM : r);
 		return;
 	}
+	size_begin(fs, id, &change);
+	if ((how & RWF_APPEND) && !size_is_bypassed(fs, &change, file->fd))
+		how &= ~RWF_APPEND;
 	r = write_all(file->fd, (const char *)data->mem + in->off, size, offset,
 		      how, &done);
 	delay_for_test(fs);
@@ -176,6 +194,7 @@ void op_write_buf(fuse_req_t req, fuse_ino_t id, struct fuse_bufvec *in,
 		mark_content_bypassed(fs, id, &by);
 	else if (done > 0 || mark_may_have_acted(r))
 		mark_content(fs, id, &by);
+	end_write(fs, &change, file->fd, offset + (off_t)done, is_elsewhere);
 	locate_release(fs, file);
 	if (done > 0)
 		fuse_reply_write(req, done);
@@ -186,8 +205,13 @@ void op_write_buf(fuse_req_t req, fuse_ino_t id, struct fuse_bufvec *in,
 	/* After the answer, as that makes the kernel note where it thinks that
 	   the write has ended. */
 	if (is_elsewhere)
-		notifier_invalidate(&fs->notifier, id);
-	else if (fi->writepage)
+		notifier_invalidate(&fs->notifier, id, 0, 0);
+	/* Of a write that goes past its pages the kernel drops them when it
+	   begins, which for one that nobody waits for (io_submit(2)) is before
+	   it is done: somebody may have read the old bytes meanwhile. */
+	if (is_direct && done > 0)
+		notifier_invalidate(&fs->notifier, id, offset, (off_t)done);
+	if (is_direct || fi->writepage)
 		notifier_doubt_attributes(&fs->notifier, id);
 }
 
@@ -211,6 +235,8 @@ void op_fsync(fuse_req_t req, fuse_ino_t id, int datasync,
 		r = 0;
 	}
 	reply(req, r);
+	/* What was allocated for it may only be known now. */
+	notifier_doubt_attributes(&fs->notifier, id);
 }
 
 void op_fallocate(fuse_req_t req, fuse_ino_t id, int mode, off_t offset,
@@ -218,12 +244,14 @@ void op_fallocate(fuse_req_t req, fuse_ino_t id, int mode, off_t offset,
 {
 	Fs *fs = fs_of(req);
 	Writer by = identity_writer(req);
+	SizeChange change;
 	Descriptor *file;
 	errint r;
 
 	(void)fi;
 	r = locate_open(fs, id, DESCRIPTOR_WRITE, &file);
 	if (r == 0) {
+		size_begin(fs, id, &change);
 		while (fallocate(file->fd, mode, offset, length) != 0) {
 			r = -errno;
 			if (r != -EINTR)
@@ -232,6 +260,10 @@ void op_fallocate(fuse_req_t req, fuse_ino_t id, int mode, off_t offset,
 		}
 		if (r == 0 || mark_may_have_acted(r))
 			mark_content(fs, id, &by);
+		size_end(fs, &change,
+			 r == 0 && !(mode & FALLOC_FL_KEEP_SIZE)
+				 ? (uint64_t)(offset + length)
+				 : 0);
 		locate_release(fs, file);
 	}
 	reply(req, r);
@@ -312,6 +344,7 @@ void op_copy_file_range(fuse_req_t req, fuse_ino_t in_id, off_t in_offset,
 	Fs *fs = fs_of(req);
 	Writer by = identity_writer(req);
 	Descriptor *in = NULL, *out = NULL;
+	SizeChange change;
 	ssize_t n = 0;
 	errint r;
 
@@ -324,12 +357,15 @@ void op_copy_file_range(fuse_req_t req, fuse_ino_t in_id, off_t in_offset,
 	if (r == 0)
 		r = locate_open(fs, out_id, DESCRIPTOR_WRITE, &out);
 	if (r == 0) {
+		size_begin(fs, out_id, &change);
 		n = copy_file_range(in->fd, &in_offset, out->fd, &out_offset,
 				    length, (unsigned)flags);
 		if (n < 0)
 			r = -errno;
 		if (n > 0 || mark_may_have_acted(r))
 			mark_content(fs, out_id, &by);
+		/* The place has moved by what was copied. */
+		size_end(fs, &change, n > 0 ? (uint64_t)out_offset : 0);
 	}
 	if (in != NULL)
 		locate_release(fs, in);

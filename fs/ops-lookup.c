@@ -12,6 +12,7 @@
 #include "fs/mark.h"
 #include "fs/ops.h"
 #include "fs/pins.h"
+#include "fs/sizes.h"
 #include "fs/streams.h"
 
 /* Names change elsewhere while an object is looked at; so often in a row only
@@ -19,11 +20,23 @@
 #define TRIES 100
 
 /*
+ * Between the moment in which a name goes below and the answer to who removes
+ * it, the kernel counts one link more than there is, and takes off that one
+ * when it has the answer. Told now that it is gone already, it would take off
+ * another: with none left it refuses to make links to a file that has some.
+ */
+static void hold_links_locked(const Node *node, struct statx *attributes)
+{
+	if (node->held_nlink > attributes->stx_nlink)
+		attributes->stx_nlink = node->held_nlink;
+}
+
+/*
  * Make the object with these attributes known as @name in @parent. -EAGAIN when
  * names have changed since @changes, before which they were read.
  */
 static errint enter_once(Fs *fs, uint64_t parent, const char *name,
-			 const struct statx *attributes, uint64_t changes,
+			 struct statx *attributes, uint64_t changes,
 			 uint64_t *id_out)
 {
 	NodeKey key = key_of(fs, attributes);
@@ -38,10 +51,13 @@ static errint enter_once(Fs *fs, uint64_t parent, const char *name,
 	node = inode_table_intern_locked(fs->table, &key, attributes->stx_mode);
 	if (node == NULL)
 		return -ENOMEM;
+	if (node->lookups == 0 && node->writing == 0)
+		node->size = attributes->stx_size;
 	node->lookups++;
 	node->nlink = attributes->stx_nlink;
 	if (node->nlink == 1)
 		inode_table_keep_name_locked(fs->table, node, dir, name);
+	hold_links_locked(node, attributes);
 	r = inode_table_add_name_locked(fs->table, node, dir, name);
 	if (r < 0)
 		inode_table_forget_locked(fs->table, node, 1);
@@ -201,6 +217,8 @@ static errint get_attributes(Fs *fs, uint64_t id, struct stat *attributes_out)
 	/* Else what changed the names has said how many there are. */
 	if (node != NULL && inode_table_get_changes(fs->table) == changes)
 		node->nlink = attributes.stx_nlink;
+	if (node != NULL)
+		hold_links_locked(node, &attributes);
 	inode_table_unlock(fs->table);
 	*attributes_out = stat_of(&attributes);
 	return 0;
@@ -248,12 +266,18 @@ bool locks_owner_out(const Fs *fs, mode_t mode)
 static errint set_size(Fs *fs, uint64_t id, off_t size)
 {
 	Descriptor *descriptor;
+	SizeChange change;
 	errint r = locate_open(fs, id, DESCRIPTOR_WRITE, &descriptor);
 
 	if (r < 0)
 		return r;
+	size_begin(fs, id, &change);
 	if (ftruncate(descriptor->fd, size) != 0)
 		r = -errno;
+	if (r == 0)
+		size_end_at(fs, &change, (uint64_t)size);
+	else
+		size_end(fs, &change, 0);
 	locate_release(fs, descriptor);
 	return r;
 }
@@ -335,17 +359,18 @@ static errint set_times(Fs *fs, uint64_t id, const Descriptor *descriptor,
 static errint set_all(Fs *fs, uint64_t id, const struct stat *attributes,
 		      int to_set, const Writer *by)
 {
-	/* The owner first: a change of owner takes set-id bits away, and the
-	   mode that comes with it is the one that shall remain. Times last, as
-	   a change of size sets them. */
+	/* The size first, which can fail with nothing done. Then the owner: a
+	   change of owner takes set-id bits away, and the mode that comes with
+	   it is the one that shall remain. Times last, as a change of size sets
+	   them. */
 	static const struct {
 		int bits;
 		Setter set;
 		void (*mark)(Fs *fs, uint64_t id, const Writer *by);
 	} steps[] = {
+		{FUSE_SET_ATTR_SIZE, set_length, mark_content},
 		{OWNER_BITS, set_owner, mark_meta},
 		{FUSE_SET_ATTR_MODE, set_mode, mark_meta},
-		{FUSE_SET_ATTR_SIZE, set_length, mark_content},
 		{TIME_BITS, set_times, mark_times},
 	};
 	Descriptor *descriptor;
@@ -380,10 +405,13 @@ void op_setattr(fuse_req_t req, fuse_ino_t id, struct stat *attributes,
 	r = set_all(fs, id, attributes, to_set, &by);
 	if (r == 0)
 		r = get_attributes(fs, id, &now);
-	if (r < 0)
+	if (r < 0) {
 		reply(req, r);
-	else
+		/* A part of it may have been done. */
+		notifier_doubt_attributes(&fs->notifier, id);
+	} else {
 		fuse_reply_attr(req, &now, FOR_EVER);
+	}
 }
 
 void op_access(fuse_req_t req, fuse_ino_t id, int mask)

@@ -18,6 +18,7 @@
 #include "fs/control.h"
 #include "fs/identity.h"
 #include "fs/mark.h"
+#include "fs/notifier.h"
 #include "fs/ops.h"
 #include "fs/pins.h"
 
@@ -324,12 +325,48 @@ static void victim_settle(Fs *fs, const Victim *victim)
 	descriptors_close(done);
 }
 
+/* Until the answer is out the kernel counts the link that goes (see
+   hold_links_locked()). Returns the node, 0 when the kernel does not know it.
+ */
+static uint64_t victim_hold(Fs *fs, const Victim *victim)
+{
+	uint64_t id = 0;
+	Node *node;
+
+	if (victim->object.type == 0 || S_ISDIR(victim->object.type))
+		return 0;
+	inode_table_lock(fs->table);
+	node = inode_table_find_locked(fs->table, &victim->object.key);
+	if (node != NULL && node->lookups > 0) {
+		node->held_nlink = victim->object.nlink;
+		id = node_get_id(node);
+	}
+	inode_table_unlock(fs->table);
+	return id;
+}
+
+/* After the answer. */
+static void victim_let_go(Fs *fs, uint64_t id)
+{
+	Node *node;
+
+	if (id == 0)
+		return;
+	inode_table_lock(fs->table);
+	node = inode_table_get_locked(fs->table, id);
+	if (node != NULL)
+		node->held_nlink = 0;
+	inode_table_unlock(fs->table);
+	notifier_doubt_attributes(&fs->notifier, id);
+}
+
 static void remove_name(fuse_req_t req, uint64_t parent, const char *name,
 			int flags)
 {
 	Fs *fs = fs_of(req);
 	Writer by = identity_writer(req);
 	Victim victim = {.fd = -1};
+	uint64_t held = 0;
 	Descriptor *dir;
 	errint r;
 
@@ -346,6 +383,7 @@ static void remove_name(fuse_req_t req, uint64_t parent, const char *name,
 	if (r == 0)
 		r = victim_pin(fs, &victim);
 	if (r == 0) {
+		held = victim_hold(fs, &victim);
 		if (unlinkat(dir->fd, name, flags) != 0)
 			r = -errno;
 		if (r == 0)
@@ -357,6 +395,7 @@ static void remove_name(fuse_req_t req, uint64_t parent, const char *name,
 	}
 	locate_release(fs, dir);
 	reply(req, r);
+	victim_let_go(fs, held);
 }
 
 void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
@@ -375,11 +414,13 @@ static bool is_same_object(const MarkObject *a, const MarkObject *b)
 	       a->key.dev == b->key.dev && a->key.birth == b->key.birth;
 }
 
-/* The rename itself, between two open directories. */
+/* The rename itself, between two open directories. *@held_out: for
+   victim_let_go(). */
 static errint rename_between(Fs *fs, const Descriptor *from, uint64_t parent,
 			     const char *name, const Descriptor *to,
 			     uint64_t new_parent, const char *new_name,
-			     unsigned flags, const Writer *by)
+			     unsigned flags, const Writer *by,
+			     uint64_t *held_out)
 {
 	Victim moved, victim;
 	errint r;
@@ -405,6 +446,9 @@ static errint rename_between(Fs *fs, const Descriptor *from, uint64_t parent,
 		victim_settle(fs, &moved);
 		return r;
 	}
+	if (!(flags & RENAME_EXCHANGE) &&
+	    !is_same_object(&moved.object, &victim.object))
+		*held_out = victim_hold(fs, &victim);
 	r = renameat2(from->fd, name, to->fd, new_name, flags) == 0 ? 0
 								    : -errno;
 	if (r == 0) {
@@ -428,6 +472,7 @@ void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
 	Fs *fs = fs_of(req);
 	Writer by = identity_writer(req);
 	Descriptor *from = NULL, *to = NULL;
+	uint64_t held = 0;
 	errint r;
 
 	if (control_is_name(name) || control_is_name(new_name)) {
@@ -439,10 +484,11 @@ void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
 		r = locate_open(fs, new_parent, DESCRIPTOR_PATH, &to);
 	if (r == 0)
 		r = rename_between(fs, from, parent, name, to, new_parent,
-				   new_name, flags, &by);
+				   new_name, flags, &by, &held);
 	if (from != NULL)
 		locate_release(fs, from);
 	if (to != NULL)
 		locate_release(fs, to);
 	reply(req, r);
+	victim_let_go(fs, held);
 }

@@ -17,7 +17,9 @@
 #include "fs/barrier.h"
 #include "fs/control.h"
 #include "fs/identity.h"
+#include "fs/locate.h"
 #include "fs/mark.h"
+#include "fs/notifier.h"
 #include "fs/ops.h"
 
 /* The mount is the first tree of the daemon. */
@@ -196,6 +198,20 @@ static bool has_file_flags(Fs *fs, uint64_t id)
 	return has;
 }
 
+/* A flag may say that a file is not to be written (any more, elsewhere than at
+   its end): only a descriptor that is opened after it knows that. */
+static void close_cached(Fs *fs, uint64_t id)
+{
+	Node *node;
+
+	inode_table_lock(fs->table);
+	node = inode_table_get_locked(fs->table, id);
+	if (node != NULL && node->type == S_IFREG)
+		descriptors_uncache_locked(&fs->cache, &node->cached);
+	inode_table_unlock(fs->table);
+	sweep_descriptors(fs);
+}
+
 /* File flags: chattr(1) and lsattr(1). @cmd is known to be one of these. */
 static void file_flags(fuse_req_t req, uint64_t id, unsigned cmd,
 		       const void *in, size_t in_size, size_t out_size)
@@ -242,10 +258,14 @@ static void file_flags(fuse_req_t req, uint64_t id, unsigned cmd,
 	close(fd);
 	if (sets && (r == 0 || mark_may_have_acted(r)))
 		mark_meta(fs, id, &by);
+	if (sets)
+		close_cached(fs, id);
 	if (r < 0)
 		reply(req, r);
 	else
 		fuse_reply_ioctl(req, 0, sets ? NULL : &value, sets ? 0 : size);
+	if (sets)
+		notifier_doubt_attributes(&fs->notifier, id);
 }
 
 /* Promise 7: an answer names files. */

@@ -183,6 +183,45 @@ static bool is_flush(const struct fuse_in_header *header, size_t size)
 	       (write->write_flags & FUSE_WRITE_CACHE);
 }
 
+/* Which bytes of which file a request changes: false when it changes none. */
+static bool get_turn(const struct fuse_in_header *header, size_t size,
+		     Turn *turn)
+{
+	const void *body = header + 1;
+	const struct fuse_write_in *write = body;
+	const struct fuse_setattr_in *setattr = body;
+	const struct fuse_fallocate_in *fallocate = body;
+	const struct fuse_copy_file_range_in *copy = body;
+
+	size -= sizeof(*header);
+	turn->id = header->nodeid;
+	turn->end = UINT64_MAX;
+	switch (header->opcode) {
+	case FUSE_WRITE:
+		if (size < sizeof(*write))
+			return false;
+		turn->begin = write->offset;
+		turn->end = write->offset + write->size;
+		return true;
+	case FUSE_SETATTR:
+		/* What is cut off, and what is put there instead. */
+		turn->begin = setattr->size;
+		return size >= sizeof(*setattr) &&
+		       (setattr->valid & FATTR_SIZE);
+	case FUSE_FALLOCATE:
+		turn->begin = fallocate->offset;
+		turn->end = fallocate->offset + fallocate->length;
+		return size >= sizeof(*fallocate);
+	case FUSE_COPY_FILE_RANGE:
+		turn->id = copy->nodeid_out;
+		turn->begin = copy->off_out;
+		turn->end = copy->off_out + copy->len;
+		return size >= sizeof(*copy);
+	default:
+		return false;
+	}
+}
+
 static void wake_watch(Requests *requests)
 {
 	pthread_mutex_lock(&requests->lock);
@@ -200,8 +239,9 @@ static bool lead_once(Fs *fs, RequestThread *self)
 	Requests *requests = &fs->requests;
 	const struct fuse_in_header *header;
 	Ticket ticket;
+	Turn turn;
 	uint64_t busy;
-	bool flush;
+	bool flush, has_turn;
 	int r;
 
 	r = fuse_session_receive_buf(fs->session, &self->buffer);
@@ -233,6 +273,9 @@ static bool lead_once(Fs *fs, RequestThread *self)
 		barrier_take(&fs->barrier, &ticket);
 	else if (header->opcode == FUSE_IOCTL)
 		current_order = barrier_get_last(&fs->barrier);
+	has_turn = get_turn(header, (size_t)r, &turn);
+	if (has_turn)
+		turns_enter(&fs->turns, &turn);
 
 	busy = STATE(++self->count, BUSY);
 	atomic_store(&self->state, busy);
@@ -244,8 +287,12 @@ static bool lead_once(Fs *fs, RequestThread *self)
 		pthread_mutex_unlock(&requests->lock);
 	}
 
+	if (has_turn)
+		turns_wait(&fs->turns, &turn);
 	fuse_session_process_buf(fs->session, &self->buffer);
 
+	if (has_turn)
+		turns_leave(&fs->turns, &turn);
 	if (flush)
 		barrier_give_back(&fs->barrier, &ticket);
 	return atomic_compare_exchange_strong(&self->state, &busy,

@@ -201,6 +201,10 @@ void output_append_change(GString *text, OutputFormat format,
 		g_string_append_c(text, '\n');
 		break;
 	case OUTPUT_NUL:
+		/* All below the root: what git calls "/". */
+		if (change->flags & SINCEFS_SUBTREE && !root &&
+		    strcmp(path->str, ".") == 0)
+			g_string_assign(path, "/");
 		if (change->flags & SINCEFS_SUBTREE &&
 		    !g_str_has_suffix(path->str, "/"))
 			g_string_append_c(path, '/');

@@ -74,7 +74,7 @@ static void settle(void)
 	unsigned n = fake_count_notifications(kernel, FUSE_NOTIFY_INVAL_INODE);
 
 	for (unsigned i = 1; i <= 2; i++) {
-		notifier_invalidate(&fs->notifier, FUSE_ROOT_ID);
+		notifier_invalidate(&fs->notifier, FUSE_ROOT_ID, 0, 0);
 		fake_wait_notifications(kernel, FUSE_NOTIFY_INVAL_INODE, n + i);
 	}
 }

@@ -437,7 +437,7 @@ START_TEST(test_freeing_answers_what_a_notification_waits_for)
 	set_up();
 	node = make_file();
 	fake_hold_notifications(kernel, true);
-	notifier_invalidate(&fake_kernel_get_fs(kernel)->notifier, node);
+	notifier_invalidate(&fake_kernel_get_fs(kernel)->notifier, node, 0, 0);
 	fake_wait_held(kernel);
 	ck_assert_int_eq(pthread_create(&thread, NULL, read_later, &node), 0);
 	ck_assert(fake_kernel_free_fs(kernel));

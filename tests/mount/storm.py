@@ -195,8 +195,13 @@ class Worker:
     def op_save_as_editors_do(self):
         name = self.file()
         temporary = name + ".tmp"
-        with open(temporary, "wb") as file:
-            file.write(self.bytes())
+        # What has been moved there may be a fifo.
+        fd = os.open(temporary, os.O_CREAT | os.O_TRUNC | os.O_WRONLY |
+                     os.O_NONBLOCK)
+        try:
+            os.write(fd, self.bytes())
+        finally:
+            os.close(fd)
         os.rename(temporary, name)
 
     def op_truncate(self):
@@ -605,6 +610,19 @@ def _worker_process(top, seed, board, number, result_fd):
         os._exit(status)
 
 
+def _where_is(pid):
+    """What the threads of a process are doing, as far as the kernel says."""
+    text = ""
+    for task in sorted(os.listdir(f"/proc/{pid}/task")):
+        try:
+            for name in "comm", "wchan", "syscall", "stack":
+                with open(f"/proc/{pid}/task/{task}/{name}") as file:
+                    text += f"  {task} {name}: {file.read().strip()}\n"
+        except OSError as error:
+            text += f"  {task}: {error}\n"
+    return text
+
+
 class Storm:
     """Start workers on a mount; then turn() again and again, then end()."""
 
@@ -634,7 +652,8 @@ class Storm:
         deadline = time.monotonic() + seconds * SLOW
         while not self.board.is_finished():
             if time.monotonic() > deadline:
-                fail("a worker does not come to rest")
+                fail("a worker does not come to rest:\n" + "".join(
+                    map(_where_is, [*self.workers, self.m.pid])))
             for pid in self.workers:
                 if os.waitpid(pid, os.WNOHANG)[0]:
                     fail("a worker has failed")

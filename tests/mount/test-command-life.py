@@ -401,6 +401,48 @@ def each_signal_ends_an_idle_mount(t):
         true(not m.is_mounted(), "still mounted")
 
 
+@harness.test(needs_root=True)
+def a_signal_ends_only_the_own_mount(t):
+    """Not what lies at that place by then."""
+    # One that was detached, and another at the same place.
+    first = t.mount(name="again", build=fill)
+    user = standing_in(first.path)
+    t.command("umount", "--lazy", first.path)
+    second = t.mount(path=first.path)
+    os.kill(first.pid, signal.SIGTERM)
+    true(harness.process_is_gone(first.pid), "the first daemon lives")
+    let_go(user)
+    true(answers(second.path), "the second mount is gone")
+    with second.connect() as conn:
+        equal(conn.info().pid, second.pid, "who answers")
+    second.umount()
+
+    # A directory above was renamed, and there is another at the old place.
+    os.makedirs(t.base + "/a/project")
+    moved = t.mount(path=t.base + "/a/project")
+    os.rename(t.base + "/a", t.base + "/b")
+    os.makedirs(t.base + "/a/project")
+    other = t.mount(path=t.base + "/a/project")
+    os.kill(moved.pid, signal.SIGTERM)
+    true(harness.process_is_gone(moved.pid), "the daemon lives")
+    equal(harness.mounts_below(t.base + "/b"), [], "the mount that moved")
+    true(answers(other.path), "the other mount is gone")
+    other.umount()
+
+
+@harness.test(needs_root=True)
+def a_signal_leaves_what_covers_the_mount(t):
+    m = t.mount(build=fill)
+    t.run("mount", "-t", "tmpfs", "tmpfs", m.path)
+    with open(m.at("data"), "w") as file:
+        file.write("of somebody else")
+    os.kill(m.pid, signal.SIGTERM)
+    true(harness.process_is_gone(m.pid), "the daemon lives")
+    with open(m.at("data")) as file:
+        equal(file.read(), "of somebody else", "what was mounted over it")
+    t.run("umount", m.path)
+
+
 @harness.test()
 def each_signal_ends_one_in_the_foreground(t):
     for number in signal.SIGTERM, signal.SIGINT, signal.SIGHUP:
@@ -628,10 +670,16 @@ def foreground_names_them_too(t):
     path = t.directory("m")
     shell = standing_in(path)
     process = start_foreground(t, path)
+    # It says so a moment after the mount answers.
+    said = process.stderr.readline()
+    while b"type cd" not in said:
+        line = process.stderr.readline()
+        true(line, f"the end after {said}")
+        said += line
     t.command("umount", path)
-    out, err = end_of(process)
+    end_of(process)
     let_go(shell)
-    true(f"  sh ({shell.pid}): working directory '.'" in err, err)
+    true(f"  sh ({shell.pid}): working directory '.'" in said.decode(), said)
 
 
 @harness.test()

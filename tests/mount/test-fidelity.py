@@ -40,6 +40,72 @@ def the_control_file_is_an_empty_file(t):
     os.close(fd)
 
 
+@harness.test()
+def a_write_at_a_place_is_no_append(t):
+    """pwritev2(RWF_NOAPPEND), Linux 6.9; and what is told of the end of a file
+    that has an append before."""
+    m = t.mount()
+    fd = os.open(m.at("file"), os.O_RDWR | os.O_CREAT | os.O_APPEND)
+    os.write(fd, b"0123456789")
+    try:
+        os.pwritev(fd, [b"XX"], 2, 0x20)
+    except OSError as error:
+        if error.errno == errno.EOPNOTSUPP:
+            t.skip("no RWF_NOAPPEND here")
+        raise
+    os.write(fd, b"end")
+    for path in m.at("file"), m.under("file"):
+        with open(path, "rb") as file:
+            equal(file.read(), b"01XX456789end", path)
+    os.close(fd)
+
+
+@harness.test(needs_root=True)
+def a_truncate_that_fails_changes_nothing(t):
+    m = t.mount("--allow-other")
+    path = m.at("program")
+    with open(path, "w") as file:
+        file.write("text")
+    os.chown(path, harness.NOBODY, harness.NOBODY)
+    os.chmod(path, 0o4755)
+    equal(t.as_user(harness.NOBODY, os.truncate, path, 1 << 62),
+          errno.EFBIG, "errno")
+    for where in path, m.under("program"):
+        equal(oct(os.stat(where).st_mode), oct(0o104755), f"mode of {where}")
+    equal(t.as_user(harness.NOBODY, os.truncate, path, 2), 0, "errno")
+    for where in path, m.under("program"):
+        equal(oct(os.stat(where).st_mode), oct(0o100755), f"mode of {where}")
+
+
+@harness.test(needs_root=True)
+def file_flags_are_followed_at_once(t):
+    m = t.mount()
+    for name in "append", "still":
+        with open(m.at(name), "w") as file:
+            file.write("0123456789")
+    os.mkdir(m.at("d"))
+    writable = os.open(m.at("append"), os.O_RDWR)
+    os.pwrite(writable, b"a", 0)
+    if subprocess.run(["chattr", "+a", m.at("append")], check=False,
+                      stderr=subprocess.DEVNULL).returncode:
+        t.skip("no chattr +a here")
+    try:
+        t.run("chattr", "+i", m.at("still"))
+        t.run("chattr", "+d", m.at("d"))
+        refused(errno.EPERM, os.pwrite, writable, b"XX", 0)
+        fd = os.open(m.at("still"), os.O_WRONLY)
+        refused(errno.EPERM, os.pwrite, fd, b"XX", 0)
+        os.close(fd)
+        for name in "append", "still", "d":
+            harness.wait_until(
+                lambda: os.stat(m.at(name)).st_ctime_ns ==
+                os.stat(m.under(name)).st_ctime_ns, 2, f"ctime of {name}")
+    finally:
+        for name in "append", "still":
+            t.run("chattr", "-ia", m.under(name))
+    os.close(writable)
+
+
 @harness.test(needs_root=True)
 def a_file_that_may_only_grow_grows(t):
     m = t.mount()

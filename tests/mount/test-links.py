@@ -5,9 +5,10 @@ import errno
 import os
 
 import harness
+import sincefs_client as client
 import syscalls
 from harness import equal, refused, told
-from sincefs_client import CONTENT, GONE, LINKED, META, NEW
+from sincefs_client import CONTENT, GONE, LINKED, META, NEW, SUBTREE
 
 
 def build(path):
@@ -226,6 +227,44 @@ def a_file_unlinked_under_one_name_is_told_under_the_others(t):
         told(conn.since(token, sync=False),
              {"b": CONTENT | LINKED, "d/c": CONTENT | LINKED})
         os.close(fd)
+
+
+@harness.test()
+def a_file_whose_last_known_name_went_may_be_anything(t):
+    """It has another one, which nobody has looked up: all below the root may
+    have changed, as that name does."""
+    m = t.mount(build=build)
+    with m.connect() as conn:
+        for take_away in (lambda: os.unlink(m.at("a")),
+                          lambda: os.rename(m.at("single"), m.at("b"))):
+            name = "a" if os.path.exists(m.at("a")) else "b"
+            fd = os.open(m.at(name), os.O_RDWR)
+            take_away()
+            token = conn.token()
+            os.pwrite(fd, b"NEW" + name.encode(), 0)
+            answer = conn.since(token, sync=False)
+            told(answer, {".": CONTENT | LINKED | SUBTREE})
+            with open(m.under("d/c"), "rb") as file:
+                equal(file.read()[:4], b"NEW" + name.encode(), "the other")
+            equal(t.command("since", "-0", m.path,
+                            client.token_text(token)).split("\0")[1:], ["/", ""],
+                  "what git is told")
+            os.close(fd)
+
+
+@harness.test(needs_root=True)
+def names_of_a_fifo_are_kept_when_the_kernel_forgets_it(t):
+    def build_fifo(path):
+        os.mkfifo(path + "/one")
+        os.link(path + "/one", path + "/two")
+    m = t.mount(build=build_fifo)
+    with m.connect() as conn:
+        os.stat(m.at("one"))
+        os.stat(m.at("two"))
+        token = conn.token()
+        syscalls.drop_caches()
+        os.chown(m.at("two"), 5, 5)
+        told(conn.since(token), {"one": META | LINKED, "two": META | LINKED})
 
 
 @harness.test()

@@ -3,6 +3,7 @@
 then stamped, then the caller is answered. strace(1) holds the daemon up between
 the steps, longer than it takes to let another thread answer the question."""
 
+import mmap
 import os
 import shutil
 import subprocess
@@ -11,7 +12,7 @@ import time
 
 import harness
 import syscalls
-from harness import true
+from harness import equal, true
 
 # The daemon lets another thread go on after 10 to 20 ms.
 PAUSE_US = 60000
@@ -20,13 +21,13 @@ PAUSE_US = 60000
 class Tracer:
     """Holds up certain system calls of a process, while in the block."""
 
-    def __init__(self, t, pid, calls, when):
+    def __init__(self, t, pid, calls, when, which=""):
         if not shutil.which("strace"):
             t.skip("strace is missing")
         self.process = subprocess.Popen(
             ["strace", "-f", "-q", "-p", str(pid), "-o", "/dev/null",
              "-e", f"trace={calls}", "-e",
-             f"inject={calls}:delay_{when}={PAUSE_US}"],
+             f"inject={calls}:delay_{when}={PAUSE_US}{which}"],
             stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
         self.pid = pid
 
@@ -174,6 +175,81 @@ def each_change_is_visible_before_it_is_stamped(t):
                 time.sleep(0.001)
             true(is_visible(), f"{name}: told before it could be seen")
             thread.join()
+
+
+@harness.test(limit=120, needs_root=True)
+def a_flush_does_not_overtake_a_write_to_the_same_bytes(t):
+    """Each thread of the daemon is held up at every second write, so that one
+    that comes later would be made first."""
+    m = t.mount(build=build)
+    with open(m.at("file"), "r+b") as file:
+        file.truncate(4096)
+        mapped = mmap.mmap(file.fileno(), 4096)
+        with Tracer(t, m.pid, "pwritev2", "enter", ":when=1+2"):
+            for number in range(40):
+                mapped[:4]  # the page is there, and clean
+                writer = threading.Thread(
+                    target=os.pwrite, args=(file.fileno(), b"older", 0))
+                writer.start()
+                # It is in the page, and on its way.
+                harness.wait_until(lambda: mapped[:4] == b"olde", 10,
+                                   "the write")
+                newer = f"{number:04}".encode()
+                mapped[:4] = newer
+                mapped.flush()
+                writer.join()
+                equal(mapped[:4], newer, "the mapping")
+                equal(read(m.under("file"))[:4], newer, f"below ({number})")
+        mapped.close()
+
+
+@harness.test(limit=120, needs_root=True)
+def a_link_that_goes_is_not_counted_off_twice(t):
+    """Who looks while a name goes is told of the links that the kernel counts
+    still; else it would count one less than there is, and link(2) fail."""
+    m = t.mount(build=build)
+    with Tracer(t, m.pid, "unlinkat,renameat2", "exit"):
+        for number in range(6):
+            os.link(m.at("linked"), m.at("b"))
+            away = os.unlink if number % 2 else \
+                lambda path: os.rename(m.at("spare"), path)
+            with open(m.at("spare"), "w"):
+                pass
+            thread = threading.Thread(target=away, args=(m.at("b"),))
+            thread.start()
+            while thread.is_alive():
+                os.stat(m.at("linked"))
+                time.sleep(0.002)
+            thread.join()
+            os.link(m.at("linked"), m.at("c"))
+            os.unlink(m.at("c"))
+            equal(os.stat(m.at("linked")).st_nlink, 1, "links")
+            if os.path.exists(m.at("b")):
+                os.unlink(m.at("b"))
+
+
+@harness.test(limit=120, needs_root=True)
+def parts_of_one_append_do_not_change_places(t):
+    """One that goes past the pages is several requests at a time."""
+    m = t.mount(build=lambda path: None,
+                env={"SINCEFS_TEST_NO_DESCRIPTOR_CACHE": "1"})
+    block = 4096
+    data = mmap.mmap(-1, 4 << 20)
+    for at in range(0, len(data), block):
+        data[at:at + 8] = b"%8d" % at
+    with Tracer(t, m.pid, "openat", "enter", ":when=3+5"):
+        for number in range(6):
+            fd = os.open(m.at(f"f{number}"), os.O_CREAT | os.O_WRONLY |
+                         os.O_APPEND | os.O_DIRECT)
+            for _ in range(2):
+                equal(os.write(fd, data), len(data), "bytes written")
+            os.close(fd)
+    for number in range(6):
+        below = read(m.under(f"f{number}"))
+        equal(len(below), 2 * len(data), "size")
+        for at in range(0, len(below), block):
+            equal(below[at:at + 8], b"%8d" % (at % len(data)),
+                  f"block at {at}")
 
 
 if __name__ == "__main__":
