@@ -44,9 +44,10 @@ struct Link {
 };
 
 enum {
-	NODE_CONTROL = 1 << 0,   /* the control file, as opened once */
-	NODE_RETAINED = 1 << 1,  /* forgotten, kept for its several names */
-	NODE_NAME_LOST = 1 << 2, /* has a name that could not be kept */
+	NODE_CONTROL = 1 << 0,      /* the control file, as opened once */
+	NODE_RETAINED = 1 << 1,     /* forgotten, kept for its several names */
+	NODE_NAME_LOST = 1 << 2,    /* has a name that could not be kept */
+	NODE_SIZE_DOUBTED = 1 << 3, /* sizes.h: the kernel may be wrong */
 };
 
 typedef struct {
@@ -58,11 +59,12 @@ typedef struct {
 	uint32_t refs;       /* names that have it as parent, and users */
 	uint32_t nlink;      /* as last seen */
 	uint32_t held_nlink; /* what the kernel is told meanwhile, or 0 */
-	uint64_t size;       /* sizes.h: as made through the mount */
+	uint64_t size;       /* sizes.h: as the kernel thinks */
 	uint32_t writing;    /* requests at it that may change that */
 	uint32_t writes;     /* and those that are over */
 	uint16_t type;       /* S_IFMT part of the mode; immutable */
 	uint16_t flags;      /* NODE_* */
+	uint16_t missed;     /* what names not known then were not told */
 	Link *links;         /* owned; a directory has at most one */
 	Descriptor *cached;  /* in the cache's recency list, or NULL */
 	union {

@@ -5,7 +5,8 @@
  * come down again in the dirty set's name tree, under the table's lock, with
  * the set's lock inside.
  *
- * (1) A file with several names is stamped at all that are known, with LINKED.
+ * (1) A file with several names is stamped at all that are known, with LINKED;
+ *     and with all that happened to it while some were not.
  * (2) An ignored name is not stamped. A file with several names is ignored only
  *     when all its names are known and ignored.
  * (3) An object without a name (unlinked and still open) is stamped nowhere.
@@ -152,12 +153,13 @@ static void stamp_name_locked(Fs *fs, const Node *dir, const char *name,
 
 /* (2): must ignored names be stamped too, as one that is not known is not? A
    directory's links are those of its subdirectories. */
-static bool has_unknown_names_locked(Fs *fs, const Node *node)
+static bool has_unknown_names_locked(const Node *node)
 {
 	return node->type != S_IFDIR && node->nlink > 1 &&
-	       !ignore_is_empty(fs->ignore) &&
 	       node->nlink > node_count_names_locked(node);
 }
+
+#define KINDS (SINCEFS_CONTENT | SINCEFS_META | SINCEFS_TIMES)
 
 static void stamp_root(Fs *fs, uint16_t flags, const Writer *by)
 {
@@ -168,12 +170,17 @@ static void stamp_root(Fs *fs, uint16_t flags, const Writer *by)
 	dirty_set_unlock(fs->set);
 }
 
-static void stamp_node_locked(Fs *fs, const Node *node, uint16_t flags,
+static void stamp_node_locked(Fs *fs, Node *node, uint16_t flags,
 			      const Writer *by)
 {
-	Ignoring ignoring =
-		has_unknown_names_locked(fs, node) ? ANYHOW : AS_IT_IS;
+	bool has_unknown = has_unknown_names_locked(node);
+	Ignoring ignoring = has_unknown ? ANYHOW : AS_IT_IS;
 
+	/* A name that was not known when this happened, and is by now, shares
+	   it. */
+	flags |= node->missed;
+	if (has_unknown)
+		node->missed |= flags & KINDS;
 	if (node->flags & NODE_CONTROL)
 		return;
 	if (node->type == S_IFDIR)

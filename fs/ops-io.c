@@ -147,18 +147,6 @@ static void delay_for_test(const Fs *fs)
 	}
 }
 
-/* The file ends at @end or behind, or where it does now. */
-static void end_write(Fs *fs, const SizeChange *change, int fd, off_t end,
-		      bool is_elsewhere)
-{
-	struct stat attributes;
-
-	if (is_elsewhere && fstat(fd, &attributes) == 0)
-		size_end_at(fs, change, (uint64_t)attributes.st_size);
-	else
-		size_end(fs, change, (uint64_t)end);
-}
-
 void op_write_buf(fuse_req_t req, fuse_ino_t id, struct fuse_bufvec *in,
 		  off_t offset, struct fuse_file_info *fi)
 {
@@ -182,8 +170,10 @@ void op_write_buf(fuse_req_t req, fuse_ino_t id, struct fuse_bufvec *in,
 		reply(req, control_is_node(fs, id) ? -EPERM : r);
 		return;
 	}
-	size_begin(fs, id, &change);
-	if ((how & RWF_APPEND) && !size_is_bypassed(fs, &change, file->fd))
+	/* A flush does not make the file longer. */
+	if (!fi->writepage)
+		size_begin(fs, id, &change);
+	if ((how & RWF_APPEND) && size_is_trusted(fs, &change, file->fd))
 		how &= ~RWF_APPEND;
 	r = write_all(file->fd, (const char *)data->mem + in->off, size, offset,
 		      how, &done);
@@ -194,7 +184,9 @@ void op_write_buf(fuse_req_t req, fuse_ino_t id, struct fuse_bufvec *in,
 		mark_content_bypassed(fs, id, &by);
 	else if (done > 0 || mark_may_have_acted(r))
 		mark_content(fs, id, &by);
-	end_write(fs, &change, file->fd, offset + (off_t)done, is_elsewhere);
+	/* As the kernel will think, wherever it landed. */
+	if (!fi->writepage)
+		size_end(fs, &change, (uint64_t)offset + done);
 	locate_release(fs, file);
 	if (done > 0)
 		fuse_reply_write(req, done);

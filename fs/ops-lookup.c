@@ -51,8 +51,11 @@ static errint enter_once(Fs *fs, uint64_t parent, const char *name,
 	node = inode_table_intern_locked(fs->table, &key, attributes->stx_mode);
 	if (node == NULL)
 		return -ENOMEM;
-	if (node->lookups == 0 && node->writing == 0)
+	if (node->lookups == 0 && node->writing == 0) {
+		/* The kernel comes to know it by this. */
 		node->size = attributes->stx_size;
+		node->flags &= (uint16_t)~NODE_SIZE_DOUBTED;
+	}
 	node->lookups++;
 	node->nlink = attributes->stx_nlink;
 	if (node->nlink == 1)
@@ -406,8 +409,10 @@ void op_setattr(fuse_req_t req, fuse_ino_t id, struct stat *attributes,
 	if (r == 0)
 		r = get_attributes(fs, id, &now);
 	if (r < 0) {
-		reply(req, r);
 		/* A part of it may have been done. */
+		if (to_set & FUSE_SET_ATTR_SIZE)
+			size_doubt(fs, id);
+		reply(req, r);
 		notifier_doubt_attributes(&fs->notifier, id);
 	} else {
 		fuse_reply_attr(req, &now, FOR_EVER);

@@ -345,8 +345,8 @@ static uint64_t victim_hold(Fs *fs, const Victim *victim)
 	return id;
 }
 
-/* After the answer. */
-static void victim_let_go(Fs *fs, uint64_t id)
+/* After the answer, if it is not another's by now. */
+static void victim_let_go(Fs *fs, uint64_t id, const Victim *victim)
 {
 	Node *node;
 
@@ -354,7 +354,7 @@ static void victim_let_go(Fs *fs, uint64_t id)
 		return;
 	inode_table_lock(fs->table);
 	node = inode_table_get_locked(fs->table, id);
-	if (node != NULL)
+	if (node != NULL && node->held_nlink == victim->object.nlink)
 		node->held_nlink = 0;
 	inode_table_unlock(fs->table);
 	notifier_doubt_attributes(&fs->notifier, id);
@@ -395,7 +395,7 @@ static void remove_name(fuse_req_t req, uint64_t parent, const char *name,
 	}
 	locate_release(fs, dir);
 	reply(req, r);
-	victim_let_go(fs, held);
+	victim_let_go(fs, held, &victim);
 }
 
 void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
@@ -414,13 +414,13 @@ static bool is_same_object(const MarkObject *a, const MarkObject *b)
 	       a->key.dev == b->key.dev && a->key.birth == b->key.birth;
 }
 
-/* The rename itself, between two open directories. *@held_out: for
-   victim_let_go(). */
+/* The rename itself, between two open directories. *@held_out and *@victim_out:
+   for victim_let_go(). */
 static errint rename_between(Fs *fs, const Descriptor *from, uint64_t parent,
 			     const char *name, const Descriptor *to,
 			     uint64_t new_parent, const char *new_name,
 			     unsigned flags, const Writer *by,
-			     uint64_t *held_out)
+			     uint64_t *held_out, Victim *victim_out)
 {
 	Victim moved, victim;
 	errint r;
@@ -449,6 +449,7 @@ static errint rename_between(Fs *fs, const Descriptor *from, uint64_t parent,
 	if (!(flags & RENAME_EXCHANGE) &&
 	    !is_same_object(&moved.object, &victim.object))
 		*held_out = victim_hold(fs, &victim);
+	*victim_out = victim;
 	r = renameat2(from->fd, name, to->fd, new_name, flags) == 0 ? 0
 								    : -errno;
 	if (r == 0) {
@@ -472,6 +473,7 @@ void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
 	Fs *fs = fs_of(req);
 	Writer by = identity_writer(req);
 	Descriptor *from = NULL, *to = NULL;
+	Victim victim = {.fd = -1};
 	uint64_t held = 0;
 	errint r;
 
@@ -484,11 +486,11 @@ void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
 		r = locate_open(fs, new_parent, DESCRIPTOR_PATH, &to);
 	if (r == 0)
 		r = rename_between(fs, from, parent, name, to, new_parent,
-				   new_name, flags, &by, &held);
+				   new_name, flags, &by, &held, &victim);
 	if (from != NULL)
 		locate_release(fs, from);
 	if (to != NULL)
 		locate_release(fs, to);
 	reply(req, r);
-	victim_let_go(fs, held);
+	victim_let_go(fs, held, &victim);
 }

@@ -198,6 +198,18 @@ static bool has_file_flags(Fs *fs, uint64_t id)
 	return has;
 }
 
+/*
+ * A flag may say that a file is not to be written any more: what was stored
+ * through a mapping before has to be below by then. Told to the kernel from
+ * within a request on the same inode, as in ops-io.c, and right for the same
+ * reason: requests.c hands these ioctls over.
+ */
+static void flush_before_flags(Fs *fs, uint64_t id)
+{
+	if (requests_are_read(fs))
+		fuse_lowlevel_notify_inval_inode(fs->session, id, 0, 0);
+}
+
 /* A flag may say that a file is not to be written (any more, elsewhere than at
    its end): only a descriptor that is opened after it knows that. */
 static void close_cached(Fs *fs, uint64_t id)
@@ -247,6 +259,8 @@ static void file_flags(fuse_req_t req, uint64_t id, unsigned cmd,
 		reply(req, r);
 		return;
 	}
+	if (sets)
+		flush_before_flags(fs, id);
 	fd = reopen(fs, object->fd, O_RDONLY | O_NONBLOCK);
 	locate_release(fs, object);
 	if (fd < 0) {

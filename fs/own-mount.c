@@ -2,14 +2,16 @@
 #include "fs/own-mount.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <glib.h>
 
 /* A line of proc_pid_mountinfo(5), as far as it matters. */
 typedef struct {
-	int id, parent;
+	int id;
 	unsigned major, minor;
 	char *point; /* owned */
 } Line;
@@ -20,7 +22,6 @@ static bool parse(const char *text, Line *line)
 
 	if (g_strv_length(fields) < 6 ||
 	    sscanf(fields[0], "%d", &line->id) != 1 ||
-	    sscanf(fields[1], "%d", &line->parent) != 1 ||
 	    sscanf(fields[2], "%u:%u", &line->major, &line->minor) != 2)
 		return false;
 	/* Blanks and backslashes come in octal. */
@@ -55,11 +56,30 @@ void own_mount_note(OwnMount *own, const char *point)
 	}
 }
 
+/* The number of the mount that @point leads to, 0 when that cannot be told. The
+   mount itself is not asked anything. */
+static int get_id_at(const char *point)
+{
+	g_autofree char *info = NULL, *text = NULL;
+	int fd = open(point, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	const char *at = NULL;
+	int id = 0;
+
+	if (fd < 0)
+		return 0;
+	info = g_strdup_printf("/proc/self/fdinfo/%d", fd);
+	if (g_file_get_contents(info, &text, NULL, NULL))
+		at = strstr(text, "mnt_id:");
+	if (at == NULL || sscanf(at, "mnt_id: %d", &id) != 1)
+		id = 0;
+	close(fd);
+	return id;
+}
+
 int own_mount_find(const OwnMount *own, char **point_out)
 {
 	g_auto(GStrv) lines = read_lines();
 	g_autofree char *point = NULL;
-	bool is_covered = false;
 
 	if (!lines)
 		return -EIO;
@@ -72,15 +92,12 @@ int own_mount_find(const OwnMount *own, char **point_out)
 		    line.minor == own->minor) {
 			g_free(point);
 			point = g_strdup(line.point);
-		} else if (point && line.parent == own->id &&
-			   strcmp(line.point, point) == 0) {
-			is_covered = true;
 		}
 		g_free(line.point);
 	}
 	if (!point)
 		return -ENOENT;
-	if (is_covered)
+	if (get_id_at(point) != own->id)
 		return -EBUSY;
 	*point_out = g_steal_pointer(&point);
 	return 0;

@@ -21,8 +21,8 @@ void own_mount_note(OwnMount *own, const char *point);
 /*
  * Where it is now: 0 with *@point_out (the caller frees it with g_free()).
  * -ENOENT: nowhere that this process could see. -EBUSY: something else is
- * mounted over it, and no path leads to it. Another -errno: the list could not
- * be read.
+ * mounted over it or above it, and no path leads to it. Another -errno: the
+ * list could not be read.
  */
 int own_mount_find(const OwnMount *own, char **point_out);
 

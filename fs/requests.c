@@ -2,6 +2,8 @@
 #include "fs/requests.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
 #include <linux/fuse.h>
 #include <malloc.h>
 #include <signal.h>
@@ -158,10 +160,16 @@ static bool take_lead(Fs *fs, RequestThread *self)
 	return lead;
 }
 
-/* Requests that wait for the disk by their nature. */
-static bool is_slow(const struct fuse_in_header *header)
+/* Requests that wait for the disk, or for other requests, by their nature. */
+static bool is_slow(const struct fuse_in_header *header, size_t size)
 {
+	const struct fuse_ioctl_in *ioctl = (const void *)(header + 1);
+
 	switch (header->opcode) {
+	case FUSE_IOCTL: /* see flush_before_flags() */
+		return size >= sizeof(*header) + sizeof(*ioctl) &&
+		       (ioctl->cmd == FS_IOC_SETFLAGS ||
+			ioctl->cmd == FS_IOC_FSSETXATTR);
 	case FUSE_FSYNC:
 	case FUSE_FSYNCDIR:
 	case FUSE_FALLOCATE:
@@ -202,6 +210,12 @@ static bool get_turn(const struct fuse_in_header *header, size_t size,
 			return false;
 		turn->begin = write->offset;
 		turn->end = write->offset + write->size;
+		/* All appends in their order, wherever they land. */
+		if ((write->flags & O_APPEND) &&
+		    !(write->write_flags & FUSE_WRITE_CACHE)) {
+			turn->begin = 0;
+			turn->end = UINT64_MAX;
+		}
 		return true;
 	case FUSE_SETATTR:
 		/* What is cut off, and what is put there instead. */
@@ -241,7 +255,7 @@ static bool lead_once(Fs *fs, RequestThread *self)
 	Ticket ticket;
 	Turn turn;
 	uint64_t busy;
-	bool flush, has_turn;
+	bool flush, has_turn, is_long;
 	int r;
 
 	r = fuse_session_receive_buf(fs->session, &self->buffer);
@@ -273,15 +287,16 @@ static bool lead_once(Fs *fs, RequestThread *self)
 		barrier_take(&fs->barrier, &ticket);
 	else if (header->opcode == FUSE_IOCTL)
 		current_order = barrier_get_last(&fs->barrier);
+	is_long = is_slow(header, (size_t)r);
 	has_turn = get_turn(header, (size_t)r, &turn);
-	if (has_turn)
-		turns_enter(&fs->turns, &turn);
+	if (has_turn && turns_enter(&fs->turns, &turn))
+		is_long = true;
 
 	busy = STATE(++self->count, BUSY);
 	atomic_store(&self->state, busy);
 	if (atomic_load(&requests->watch_asleep))
 		wake_watch(requests);
-	if (is_slow(header)) {
+	if (is_long) {
 		pthread_mutex_lock(&requests->lock);
 		take_over_locked(fs, self, busy);
 		pthread_mutex_unlock(&requests->lock);

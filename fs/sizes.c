@@ -20,20 +20,37 @@ void size_begin(Fs *fs, uint64_t id, SizeChange *change)
 	inode_table_unlock(fs->table);
 }
 
-bool size_is_bypassed(Fs *fs, const SizeChange *change, int fd)
+bool size_is_trusted(Fs *fs, const SizeChange *change, int fd)
 {
+	bool differs = false, is_trusted = false;
 	struct stat attributes;
-	bool is_alone;
 	Node *node;
 
-	if (!change->is_alone || fstat(fd, &attributes) != 0)
-		return false;
+	if (change->is_alone)
+		differs = fstat(fd, &attributes) != 0 ||
+			  (uint64_t)attributes.st_size != change->size;
 	inode_table_lock(fs->table);
 	node = inode_table_get_locked(fs->table, change->id);
-	is_alone = node != NULL && node->writing == 1 &&
-		   node->writes == change->writes;
+	if (node != NULL) {
+		/* Others that change it through the mount may be the reason. */
+		if (differs && node->writing == 1 &&
+		    node->writes == change->writes)
+			node->flags |= NODE_SIZE_DOUBTED;
+		is_trusted = !(node->flags & NODE_SIZE_DOUBTED);
+	}
 	inode_table_unlock(fs->table);
-	return is_alone && (uint64_t)attributes.st_size != change->size;
+	return is_trusted;
+}
+
+void size_doubt(Fs *fs, uint64_t id)
+{
+	Node *node;
+
+	inode_table_lock(fs->table);
+	node = inode_table_get_locked(fs->table, id);
+	if (node != NULL)
+		node->flags |= NODE_SIZE_DOUBTED;
+	inode_table_unlock(fs->table);
 }
 
 static void end(Fs *fs, const SizeChange *change, uint64_t end, bool is_exact)

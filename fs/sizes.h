@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How long a file is, as far as it was made so through the mount. The kernel
- * sends an append with the place where it thinks that the file ends. That is
- * where it has to be written: a file that is written by several requests at a
- * time, and pwritev2(2) with RWF_NOAPPEND, may ask for any place. Unless
- * something that bypasses the mount has changed the length, and the place is
- * wrong: that is so when the length below is not the one kept here.
+ * Where the kernel thinks that a file ends. It sends an append with that place,
+ * and there it has to be written: one append may be several requests at a time,
+ * and pwritev2(2) with RWF_NOAPPEND asks for any place. Unless the kernel is
+ * wrong: something that bypasses the mount, or an operation that failed after
+ * it had an effect, has changed the length. Then an append goes to where the
+ * file ends below.
+ *
+ * What the kernel thinks follows from what it was told when it came to know the
+ * file and what was done through it since. If that is not the length below, it
+ * is wrong, and when it learns better cannot be told: it is not trusted again
+ * as long as it knows the file.
  *
  * Takes the inode table's lock; any thread, no lock held.
  */
@@ -20,20 +25,22 @@ typedef struct Fs Fs;
 /* One request that may change the length, from before to after. */
 typedef struct {
 	uint64_t id;     /* of the node */
-	uint64_t size;   /* as it was */
+	uint64_t size;   /* as the kernel thought before */
 	uint32_t writes; /* of the node until then */
 	bool is_alone;
 } SizeChange;
 
 void size_begin(Fs *fs, uint64_t id, SizeChange *change);
 
-/* Is the file, open as @fd, of another length than it was made here? False when
-   that cannot be told, as others are changing it through the mount. */
-bool size_is_bypassed(Fs *fs, const SizeChange *change, int fd);
+/* May an append to the file, open as @fd, be written where the kernel says? */
+bool size_is_trusted(Fs *fs, const SizeChange *change, int fd);
 
-/* It is over, and the file ends at @end or behind. */
+/* It is over: the kernel thinks that the file ends at @end or behind. */
 void size_end(Fs *fs, const SizeChange *change, uint64_t end);
-/* It is over, and the file ends at @end. */
+/* It is over: the kernel thinks that the file ends at @end. */
 void size_end_at(Fs *fs, const SizeChange *change, uint64_t end);
+
+/* The kernel gets an error for what may have changed the length. */
+void size_doubt(Fs *fs, uint64_t id);
 
 #endif /* FS_SIZES_H */

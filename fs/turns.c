@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "fs/turns.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 void turns_init(Turns *turns)
@@ -17,19 +16,6 @@ void turns_clear(Turns *turns)
 	pthread_mutex_destroy(&turns->lock);
 }
 
-void turns_enter(Turns *turns, Turn *turn)
-{
-	pthread_mutex_lock(&turns->lock);
-	turn->newer = NULL;
-	turn->older = turns->newest;
-	if (turns->newest != NULL)
-		turns->newest->newer = turn;
-	else
-		turns->oldest = turn;
-	turns->newest = turn;
-	pthread_mutex_unlock(&turns->lock);
-}
-
 static bool must_wait_locked(const Turn *turn)
 {
 	for (const Turn *other = turn->older; other != NULL;
@@ -39,6 +25,23 @@ static bool must_wait_locked(const Turn *turn)
 			return true;
 	}
 	return false;
+}
+
+bool turns_enter(Turns *turns, Turn *turn)
+{
+	bool must_wait;
+
+	pthread_mutex_lock(&turns->lock);
+	turn->newer = NULL;
+	turn->older = turns->newest;
+	if (turns->newest != NULL)
+		turns->newest->newer = turn;
+	else
+		turns->oldest = turn;
+	turns->newest = turn;
+	must_wait = must_wait_locked(turn);
+	pthread_mutex_unlock(&turns->lock);
+	return must_wait;
 }
 
 void turns_wait(Turns *turns, const Turn *turn)

@@ -15,6 +15,7 @@
 #define FS_TURNS_H
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 /* A request that is being worked on; the memory is the caller's. */
@@ -35,8 +36,9 @@ typedef struct {
 void turns_init(Turns *turns);
 void turns_clear(Turns *turns);
 
-/* In the order of reading. @turn has id, begin and end. */
-void turns_enter(Turns *turns, Turn *turn);
+/* In the order of reading. @turn has id, begin and end. True: it has to wait.
+ */
+bool turns_enter(Turns *turns, Turn *turn);
 /* Wait for all that were entered before and touch the same bytes. */
 void turns_wait(Turns *turns, const Turn *turn);
 void turns_leave(Turns *turns, Turn *turn);

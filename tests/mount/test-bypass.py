@@ -112,5 +112,35 @@ def a_directory_moved_below_is_found_by_its_new_name(t):
     true(not os.path.exists(m.under("d")), "d came back")
 
 
+@harness.test()
+def appends_keep_to_the_end_after_one_from_below(t):
+    """Not only the first: the kernel goes on thinking that the file ends where
+    its own writes would have made it end."""
+    m = t.mount(build=build)
+    fd = os.open(m.at("log"), os.O_WRONLY | os.O_APPEND)
+    os.write(fd, b"a" * 10)
+    with open(m.under("log"), "ab") as file:
+        file.write(b"b" * 10)
+    for text in b"c", b"d", b"e":
+        os.write(fd, text * 5)
+    with open(m.under("log"), "rb") as file:
+        equal(file.read(), b"one\n" + b"a" * 10 + b"b" * 10 +
+              b"cccccdddddeeeee", "the file")
+    os.close(fd)
+
+
+@harness.test()
+def appends_keep_to_the_end_of_a_file_cut_below(t):
+    m = t.mount(build=build)
+    fd = os.open(m.at("log"), os.O_WRONLY | os.O_APPEND)
+    os.write(fd, b"a" * 10)
+    os.truncate(m.under("log"), 2)
+    for text in b"c", b"d":
+        os.write(fd, text * 5)
+    with open(m.under("log"), "rb") as file:
+        equal(file.read(), b"oncccccddddd", "the file")
+    os.close(fd)
+
+
 if __name__ == "__main__":
     harness.main()

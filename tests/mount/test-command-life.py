@@ -431,6 +431,24 @@ def a_signal_ends_only_the_own_mount(t):
 
 
 @harness.test(needs_root=True)
+def a_signal_leaves_what_lies_at_its_path(t):
+    """A directory above was covered, and its path leads elsewhere."""
+    os.makedirs(t.base + "/a/b")
+    m = t.mount(path=t.base + "/a/b")
+    t.run("mount", "-t", "tmpfs", "tmpfs", t.base + "/a")
+    os.mkdir(t.base + "/a/b")
+    t.run("mount", "-t", "tmpfs", "tmpfs", t.base + "/a/b")
+    with open(t.base + "/a/b/data", "w") as file:
+        file.write("of somebody else")
+    os.kill(m.pid, signal.SIGTERM)
+    true(harness.process_is_gone(m.pid), "the daemon lives")
+    with open(t.base + "/a/b/data") as file:
+        equal(file.read(), "of somebody else", "what lies at the path")
+    for path in "/a/b", "/a", "/a/b":
+        t.run("umount", t.base + path)
+
+
+@harness.test(needs_root=True)
 def a_signal_leaves_what_covers_the_mount(t):
     m = t.mount(build=fill)
     t.run("mount", "-t", "tmpfs", "tmpfs", m.path)

@@ -107,6 +107,24 @@ def file_flags_are_followed_at_once(t):
 
 
 @harness.test(needs_root=True)
+def what_was_stored_before_a_flag_is_kept(t):
+    m = t.mount()
+    for flag in "+a", "+i":
+        path = m.at("file" + flag)
+        with open(path, "w+b") as file:
+            file.truncate(4096)
+            mapped = mmap.mmap(file.fileno(), 4096)
+        mapped[:6] = b"stored"
+        if subprocess.run(["chattr", flag, path], check=False,
+                          stderr=subprocess.DEVNULL).returncode:
+            t.skip("no chattr here")
+        t.run("chattr", "-ia", m.under("file" + flag))
+        with open(m.under("file" + flag), "rb") as file:
+            equal(file.read(6), b"stored", flag)
+        mapped.close()
+
+
+@harness.test(needs_root=True)
 def a_file_that_may_only_grow_grows(t):
     m = t.mount()
     path = m.at("log")

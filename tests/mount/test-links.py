@@ -8,7 +8,7 @@ import harness
 import sincefs_client as client
 import syscalls
 from harness import equal, refused, told
-from sincefs_client import CONTENT, GONE, LINKED, META, NEW, SUBTREE
+from sincefs_client import CONTENT, GONE, LINKED, META, NEW, SUBTREE, TIMES
 
 
 def build(path):
@@ -103,6 +103,17 @@ def a_rename_onto_another_name_of_the_same_file_does_nothing(t):
         os.rename(m.at("a"), m.at("b"))
         told(conn.since(token), {})
         equal(os.stat(m.at("a")).st_nlink, 3, "links")
+
+
+@harness.test()
+def a_name_learned_late_shares_what_happened_before(t):
+    m = t.mount(build=build)
+    with m.connect() as conn:
+        token = conn.token()
+        append(m.at("a"))
+        os.utime(m.at("d/c"), (1, 1))
+        told(conn.since(token), {"a": CONTENT | TIMES | LINKED,
+                                 "d/c": CONTENT | TIMES | LINKED})
 
 
 @harness.test()
