@@ -136,11 +136,20 @@ void output_append_json_line(GString *text, JsonObject *object)
 {
 	g_autoptr(JsonGenerator) generator = json_generator_new();
 	g_autoptr(JsonNode) node = json_node_alloc();
+	g_autofree char *json = NULL;
 
 	json_node_init_object(node, object);
 	json_object_unref(object);
 	json_generator_set_root(generator, node);
-	json_generator_to_gstring(generator, text);
+	json = json_generator_to_data(generator, NULL);
+	/* JSON-GLib 1.6 escapes all control characters but this one. It stands
+	   between no two members, so it is in a string wherever it is. */
+	for (const char *c = json; *c; c++) {
+		if (*c == 0x1f)
+			g_string_append(text, "\\u001f");
+		else
+			g_string_append_c(text, *c);
+	}
 	g_string_append_c(text, '\n');
 }
 

@@ -237,6 +237,9 @@ START_TEST(test_json_is_valid_and_exact_for_every_byte)
 	output_append_change(text, OUTPUT_JSON, &change, NULL);
 	ck_assert(g_utf8_validate(text->str, (gssize)text->len, NULL));
 	ck_assert_ptr_eq(strchr(text->str, '\n'), text->str + text->len - 1);
+	/* The parser is more tolerant than RFC 8259 is. */
+	for (gsize i = 0; i + 1 < text->len; i++)
+		ck_assert_int_ge((unsigned char)text->str[i], 0x20);
 	ck_assert(json_parser_load_from_data(parser, text->str,
 					     (gssize)text->len, NULL));
 	object = json_node_get_object(json_parser_get_root(parser));
