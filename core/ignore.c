@@ -4,7 +4,8 @@
  *
  *  1. A pattern with a '/' inside or in front is anchored: a list of parts that
  *     are matched with the parts of a name one by one, from the root down. A
- *     part "**" takes any number of them, at the end at least one.
+ *     part "**" takes any number of them, at the end at least one; before a
+ *     quoted '/' as well, as in git.
  *  2. A pattern without is matched with the last part alone.
  *  3. A name is judged from the root down: the last pattern that matches
  * decides for each directory above it, and one that is ignored settles it for
@@ -119,7 +120,7 @@ static void parse(Pattern *pattern, const char *text)
 
 		if (n >= 2 && strspn(text, "*") >= n) {
 			add_any_depth(pattern);
-			if (is_last)
+			if (is_last || quote > 0)
 				add_part(pattern, "*", 1);
 		} else {
 			add_part(pattern, text, n);

@@ -88,6 +88,13 @@ static const struct {
 	{"a\\?", "+a? -ab"},
 	{"\\a", "+a"},
 	{"[\\]]", "+] -a"},
+	/* Not a "**" before a '/': at least one directory. */
+	{"**\\/a", "-a +x/a -a/x"},
+	{"/**\\/a", "-a +x/a"},
+	{"/**\\/[\\]]", "-] +x/]"},
+	{"a/**\\/b", "-a/b +a/x/b"},
+	{"**\\/*", "-a +a/b"},
+	{"a\\/**/b", "+a/b +a/x/b"},
 	{"[[:digit:]]", "+1 -a"},
 	/* They match nothing. */
 	{"a\\", "-a -a\\"},
