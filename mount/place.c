@@ -263,11 +263,16 @@ static bool open_source(Place *place, const char *dir, const char *source,
 	return true;
 }
 
+/*
+ * As fusermount3 reads it, which decides. It does not take a last line without
+ * a newline, and then says so itself.
+ */
 bool place_conf_allows_other(const char *text)
 {
 	g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
 
 	for (char **line = lines; *line; line++) {
+		(*line)[strcspn(*line, "#")] = '\0';
 		if (strcmp(g_strstrip(*line), "user_allow_other") == 0)
 			return true;
 	}

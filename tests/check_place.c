@@ -101,8 +101,12 @@ START_TEST(test_fuse_conf_is_understood)
 	ck_assert(place_conf_allows_other("user_allow_other"));
 	ck_assert(place_conf_allows_other("mount_max = 5\n"
 					  " user_allow_other \n"));
+	ck_assert(place_conf_allows_other("user_allow_other # yes\n"));
+	ck_assert(place_conf_allows_other("\tuser_allow_other# yes\r\n"));
 	ck_assert(!place_conf_allows_other(""));
 	ck_assert(!place_conf_allows_other("#user_allow_other\n"));
+	ck_assert(!place_conf_allows_other("# user_allow_other # no\n"));
+	ck_assert(!place_conf_allows_other("user_allow_other yes\n"));
 	ck_assert(!place_conf_allows_other("user_allow_others\n"));
 }
 END_TEST
