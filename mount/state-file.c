@@ -7,13 +7,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "mount/fd.h"
 #include "mount/report.h"
+
+/* As many as the kernel follows. */
+#define LINKS_MAX 40
 
 static bool fail(GError **error, const char *tried, const char *path,
 		 const char *why)
@@ -88,19 +93,69 @@ static void sync_directory_of(const char *path)
 		fsync(fd);
 }
 
+/*
+ * The file that @path leads to, which may be yet to be made. NULL with errno
+ * when links go round in a circle. Caller frees.
+ */
+static char *dup_target(const char *path)
+{
+	g_autofree char *real = realpath(path, NULL);
+	g_autofree char *at = g_strdup(path);
+
+	if (real)
+		return g_steal_pointer(&real);
+	for (int links = 0; links < LINKS_MAX; links++) {
+		g_autofree char *to = g_file_read_link(at, NULL);
+		g_autofree char *directory = g_path_get_dirname(at);
+
+		if (!to)
+			return g_steal_pointer(&at);
+		g_free(at);
+		at = g_path_is_absolute(to)
+			     ? g_steal_pointer(&to)
+			     : g_build_filename(directory, to, NULL);
+	}
+	errno = ELOOP;
+	return NULL;
+}
+
+/*
+ * A name beside @target for mkostemp(3). It begins as the target's, so that a
+ * pattern of --ignore that ends in a star can mean both. Caller frees.
+ */
+static char *dup_template(const char *target)
+{
+	static const char suffix[] = ".XXXXXX";
+	g_autofree char *directory = g_path_get_dirname(target);
+	const char *name = strrchr(target, '/');
+	long most = pathconf(directory, _PC_NAME_MAX);
+	size_t length;
+
+	name = name ? name + 1 : target;
+	if (most < (long)sizeof(suffix))
+		most = NAME_MAX;
+	length = MIN(strlen(name), (size_t)most - strlen(suffix));
+	/* Some file systems take whole characters alone. */
+	while (length > 0 && ((unsigned char)name[length] & 0xc0) == 0x80)
+		length--;
+	return g_strdup_printf("%.*s%s", (int)(name - target + (long)length),
+			       target, suffix);
+}
+
 bool state_file_write(const char *path, const struct sincefs_token *token,
 		      GError **error)
 {
 	static const char tried[] = "keep the token in";
 	char text[SINCEFS_TOKEN_TEXT_SIZE + 1] = "";
-	/* Of a file that is yet to be made there is no real path. */
-	g_autofree char *real = realpath(path, NULL);
-	const char *target = real ? real : path;
-	g_autofree char *beside = g_strconcat(target, ".XXXXXX", NULL);
+	g_autofree char *target = dup_target(path);
+	g_autofree char *beside = NULL;
 	auto_fd fd = -1;
 	size_t length;
 	int reason;
 
+	if (!target)
+		return fail(error, tried, path, reason_text(errno));
+	beside = dup_template(target);
 	sincefs_token_format(token, text, SINCEFS_TOKEN_TEXT_SIZE);
 	length = strlen(text);
 	text[length++] = '\n';

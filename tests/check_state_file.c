@@ -184,6 +184,53 @@ START_TEST(test_link_is_followed_and_stays)
 }
 END_TEST
 
+/* A chain of them, relative to where each is. */
+START_TEST(test_link_to_an_absent_file_is_followed)
+{
+	const struct sincefs_token token = {1, 2};
+	g_autofree char *sub = g_build_filename(scratch, "sub", NULL);
+	g_autofree char *inner = g_build_filename(sub, "inner", NULL);
+	g_autofree char *outer = g_build_filename(scratch, "outer", NULL);
+
+	ck_assert_int_eq(mkdir(sub, 0755), 0);
+	ck_assert_int_eq(symlink("../state", inner), 0);
+	ck_assert_int_eq(symlink("sub/inner", outer), 0);
+	ck_assert(state_file_write(outer, &token, NULL));
+	ck_assert(g_file_test(outer, G_FILE_TEST_IS_SYMLINK));
+	ck_assert(g_file_test(inner, G_FILE_TEST_IS_SYMLINK));
+	ck_read(1, 2);
+	ck_assert_uint_eq(count_files(), 3);
+}
+END_TEST
+
+START_TEST(test_link_to_itself_is_refused)
+{
+	const struct sincefs_token token = {1, 2};
+	g_autoptr(GError) error = NULL;
+
+	ck_assert_int_eq(symlink("state", file), 0);
+	ck_assert(!state_file_write(file, &token, &error));
+	ck_assert(g_file_test(file, G_FILE_TEST_IS_SYMLINK));
+	ck_assert_uint_eq(count_files(), 1);
+}
+END_TEST
+
+START_TEST(test_name_may_be_as_long_as_any)
+{
+	const struct sincefs_token token = {1, 2};
+
+	for (int length = 240; length <= 255; length++) {
+		g_autofree char *name = g_strnfill(length, 'n');
+
+		g_free(file);
+		file = g_build_filename(scratch, name, NULL);
+		ck_assert(state_file_write(file, &token, NULL));
+		ck_read(1, 2);
+	}
+	ck_assert_uint_eq(count_files(), 16);
+}
+END_TEST
+
 /* The name can not be taken by a file: the last step fails. */
 START_TEST(test_failed_write_leaves_nothing)
 {
@@ -224,6 +271,9 @@ int main(void)
 	tcase_add_test(writing, test_new_file_has_the_mode_of_the_umask);
 	tcase_add_test(writing, test_mode_stays);
 	tcase_add_test(writing, test_link_is_followed_and_stays);
+	tcase_add_test(writing, test_link_to_an_absent_file_is_followed);
+	tcase_add_test(writing, test_link_to_itself_is_refused);
+	tcase_add_test(writing, test_name_may_be_as_long_as_any);
 	tcase_add_test(writing, test_failed_write_leaves_nothing);
 	suite_add_tcase(suite, writing);
 
