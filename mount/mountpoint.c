@@ -17,9 +17,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "mount/fd.h"
+#include "mount/limited.h"
 #include "mount/report.h"
+
+/* As many as the kernel follows. */
+#define LINKS_MAX 40
+/* How long looking at a path may take. */
+#define LOOK_MS 2000
 
 struct MountTable {
 	GPtrArray *entries; /* of MountEntry, owned */
@@ -248,61 +256,230 @@ const char *path_relative_to(const char *path, const char *directory)
 static bool is_missing(int error)
 {
 	return error == ENOENT || error == ENOTDIR || error == ELOOP ||
-	       error == ENAMETOOLONG || error == ENOMEM || error == EINVAL;
+	       error == ENAMETOOLONG || error == ENOMEM;
+}
+
+/*
+ * May looking at @path wait for a daemon? The root of a mount is the kernel's
+ * own, dead or not; what is in it is not, and neither are mounts that are
+ * reached through it.
+ */
+static bool may_hang(const MountTable *table, const char *path)
+{
+	const MountEntry *entry = mount_table_find_path(table, path);
+
+	for (size_t turn = 0; entry && turn <= table->entries->len; turn++) {
+		if (g_str_has_prefix(entry->type, "fuse") &&
+		    strcmp(entry->point, path) != 0)
+			return true;
+		entry = mount_table_find_id(table, entry->parent_id);
+	}
+	return false;
+}
+
+typedef struct {
+	const MountTable *table; /* borrowed; NULL: look at all */
+	GString *done;  /* owned; absolute, without links; "" is the root */
+	size_t certain; /* so much of it; the rest was not looked at */
+	int reason;     /* the errno for that rest */
+	bool left_out;  /* something may hang, and was not looked at */
+	unsigned int links;
+} Walk;
+
+/* Is it something that has no "." and ".."? */
+static bool is_known_file(Walk *walk)
+{
+	size_t length = walk->done->len;
+	char buffer[1];
+	bool is_file;
+
+	if (walk->certain < length)
+		return false;
+	g_string_append(walk->done, "/.");
+	is_file = !(walk->table && may_hang(walk->table, walk->done->str)) &&
+		  readlink(walk->done->str, buffer, sizeof(buffer)) < 0 &&
+		  errno == ENOTDIR;
+	g_string_truncate(walk->done, length);
+	return is_file;
+}
+
+static int go_up(Walk *walk)
+{
+	const char *slash;
+
+	/* It might be a link that leads elsewhere. */
+	if (walk->certain < walk->done->len)
+		return -walk->reason;
+	slash = strrchr(walk->done->str, '/');
+	if (slash)
+		g_string_truncate(walk->done, (gsize)(slash - walk->done->str));
+	walk->certain = walk->done->len;
+	return 0;
+}
+
+/*
+ * Go on to the name that was added to @walk->done after its first @before
+ * bytes: 0, -errno, or 1 with *@link_out (caller frees) if it is a link, and is
+ * taken back.
+ */
+static int look_at(Walk *walk, size_t before, char **link_out)
+{
+	char to[PATH_MAX];
+	ssize_t n;
+
+	if (walk->table && may_hang(walk->table, walk->done->str)) {
+		walk->left_out = true;
+		walk->reason = ETIMEDOUT;
+		return 0;
+	}
+	n = readlink(walk->done->str, to, sizeof(to));
+	if (n == (ssize_t)sizeof(to))
+		return -ENAMETOOLONG;
+	if (n >= 0) {
+		if (++walk->links > LINKS_MAX)
+			return -ELOOP;
+		g_string_truncate(walk->done, *to == '/' ? 0 : before);
+		walk->certain = MIN(walk->certain, walk->done->len);
+		*link_out = g_strndup(to, (gsize)n);
+		return 1;
+	}
+	if (errno == EINVAL) {
+		if (walk->certain == before)
+			walk->certain = walk->done->len;
+		return 0;
+	}
+	/* What can not be looked at is taken by its name. */
+	walk->reason = errno;
+	return is_missing(errno) ? -errno : 0;
+}
+
+/* From @walk->done on by @path. */
+static int go(Walk *walk, const char *path)
+{
+	g_autofree char *rest = g_strdup(path);
+	const char *at = rest;
+
+	for (;;) {
+		g_autofree char *link = NULL;
+		size_t before = walk->done->len;
+		size_t length;
+		int r;
+
+		at += strspn(at, "/");
+		length = strcspn(at, "/");
+		if (length == 0)
+			return 0;
+		if (strncmp(at, "..", length) == 0) { /* or "." */
+			r = is_known_file(walk) ? -ENOTDIR : 0;
+			if (r == 0 && length == 2)
+				r = go_up(walk);
+			if (r < 0)
+				return r;
+			at += length;
+			continue;
+		}
+		g_string_append_c(walk->done, '/');
+		g_string_append_len(walk->done, at, (gssize)length);
+		at += length;
+		r = look_at(walk, before, &link);
+		if (r < 0)
+			return r;
+		if (r > 0) {
+			char *longer = g_build_filename(link, at, NULL);
+
+			g_free(rest);
+			at = rest = longer;
+		}
+	}
+}
+
+/* Walk by @path from @start, which is absolute and without links. With @table
+   nothing is looked at that may hang: *@left_out_out says whether there was
+   such. */
+static int walk_from(const char *start, const char *path,
+		     const MountTable *table, char **real_out,
+		     bool *left_out_out)
+{
+	g_autoptr(GString) done = g_string_new(
+		*path == '/' || strcmp(start, "/") == 0 ? "" : start);
+	Walk walk = {.table = table, .done = done, .certain = done->len};
+	int r = go(&walk, path);
+
+	*left_out_out = walk.left_out;
+	if (r == 0)
+		*real_out = g_strdup(done->len > 0 ? done->str : "/");
+	return r;
+}
+
+typedef struct {
+	const char *start;
+	const char *path;
+} Route;
+
+/* In a process of its own. */
+static void tell_where_it_leads(void *data, int fd)
+{
+	const Route *route = data;
+	g_autofree char *real = NULL;
+	bool left_out;
+	int r = walk_from(route->start, route->path, NULL, &real, &left_out);
+
+	if (limited_tell(fd, &r, sizeof(r)) && real)
+		limited_tell(fd, real, strlen(real));
+}
+
+/* What a process of its own finds: false when it found no end in time. */
+static bool ask_where_it_leads(const char *start, const char *path, int *r,
+			       char **real_out)
+{
+	Route route = {.start = start, .path = path};
+	g_autoptr(GByteArray) told = g_byte_array_new();
+
+	if (limited_call(tell_where_it_leads, &route, LOOK_MS, told) < 0 ||
+	    told->len < sizeof(*r))
+		return false;
+	memcpy(r, told->data, sizeof(*r));
+	if (*r == 0)
+		*real_out = g_strndup((const char *)told->data + sizeof(*r),
+				      told->len - sizeof(*r));
+	return true;
+}
+
+/*
+ * Where the caller stands: neither $PWD nor getcwd(3) will do, which may look
+ * at directories, and the first of which knows places that are no more.
+ */
+static int get_cwd(char *buffer, size_t size)
+{
+	if (syscall(SYS_getcwd, buffer, size) < 0)
+		return errno == ERANGE ? -ENAMETOOLONG : -errno;
+	/* "(unreachable)/...": in a mount that was detached. */
+	return *buffer == '/' ? 0 : -ENOENT;
 }
 
 char *mountpoint_resolve(const char *path, GError **error)
 {
-	g_autofree char *front = NULL;
-	g_autofree char *rest = NULL;
+	g_autoptr(MountTable) table = mount_table_read(NULL);
+	g_autofree char *by_name = NULL;
+	g_autofree char *real = NULL;
+	char start[PATH_MAX] = "/";
+	bool left_out = false;
+	int r = *path ? 0 : -ENOENT;
 
-	/* An absolute path to begin with, since its front is what remains;
-	   getcwd(3) asks the kernel alone. */
-	if (g_path_is_absolute(path)) {
-		front = g_strdup(path);
-	} else {
-		g_autofree char *cwd = g_get_current_dir();
-
-		front = *path ? g_build_filename(cwd, path, NULL)
-			      : g_strdup("");
+	if (r == 0 && *path != '/')
+		r = get_cwd(start, sizeof(start));
+	if (r == 0)
+		r = walk_from(start, path, table, &by_name, &left_out);
+	/* For most paths nobody needs to be asked. */
+	if (!left_out || !ask_where_it_leads(start, path, &r, &real))
+		real = g_steal_pointer(&by_name);
+	if (r < 0) {
+		g_set_error_literal(error, G_FILE_ERROR,
+				    g_file_error_from_errno(-r),
+				    reason_text(-r));
+		return NULL;
 	}
-
-	/*
-	 * realpath(3) uses readlink(2), which the kernel answers by itself for
-	 * the root of a mount, dead or not. What it can not walk through is cut
-	 * off from the end, as far as it is nothing but names.
-	 */
-	for (;;) {
-		g_autofree char *real = realpath(front, NULL);
-		int reason = errno;
-		char *slash;
-
-		if (real)
-			return rest ? g_build_filename(real, rest, NULL)
-				    : g_steal_pointer(&real);
-
-		slash = strrchr(front, '/');
-		while (slash && slash > front && slash[1] == '\0') {
-			*slash = '\0';
-			slash = strrchr(front, '/');
-		}
-		if (is_missing(reason) || !slash || slash == front ||
-		    strcmp(slash + 1, "..") == 0) {
-			g_set_error_literal(error, G_FILE_ERROR,
-					    g_file_error_from_errno(reason),
-					    reason_text(reason));
-			return NULL;
-		}
-		if (strcmp(slash + 1, ".") != 0) {
-			char *longer =
-				rest ? g_build_filename(slash + 1, rest, NULL)
-				     : g_strdup(slash + 1);
-
-			g_free(rest);
-			rest = longer;
-		}
-		*slash = '\0';
-	}
+	return g_steal_pointer(&real);
 }
 
 int mountpoint_parse_id(const char *fdinfo)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the kernel says is mounted where (/proc/self/mountinfo), which mount a
- * path lies in, and how a mount is ended. Nothing here asks a file system
- * anything that a dead or hung daemon would have to answer.
+ * path lies in, and how a mount is ended. Nothing here waits for a dead or hung
+ * daemon to answer, or not for long.
  *
- * For the main thread of a command.
+ * For the main thread of a command, before the process has others.
  */
 #ifndef MOUNT_MOUNTPOINT_H
 #define MOUNT_MOUNTPOINT_H
@@ -73,9 +73,9 @@ const char *path_relative_to(const char *path, const char *directory);
 
 /*
  * The absolute path of @path without links, which may lie in a mount that does
- * not answer: the parts that can not be looked at are then taken by their
- * names. NULL with @error (which does not repeat the path) when it does not
- * exist. Caller frees.
+ * not answer: the parts that can not be looked at, or not within 2 seconds, are
+ * then taken by their names. NULL with @error (which does not repeat the path)
+ * when it does not exist. Caller frees.
  */
 char *mountpoint_resolve(const char *path, GError **error);
 

@@ -263,6 +263,83 @@ START_TEST(test_relative_path_is_resolved)
 }
 END_TEST
 
+START_TEST(test_removed_working_directory_leads_nowhere)
+{
+	g_autofree char *gone = scratch_path("gone");
+	g_autofree char *resolved = NULL;
+	g_autoptr(GError) error = NULL;
+
+	ck_assert_int_eq(mkdir(gone, 0755), 0);
+	ck_assert_int_eq(chdir(gone), 0);
+	ck_assert_int_eq(rmdir(gone), 0);
+	ck_assert_ptr_null(mountpoint_resolve("tmp", &error));
+	ck_assert_str_eq(error->message, "no such file or directory");
+	g_clear_error(&error);
+	ck_assert_ptr_null(mountpoint_resolve(".", &error));
+	/* What does not begin there is not concerned. */
+	resolved = mountpoint_resolve(scratch, NULL);
+	ck_assert_str_eq(resolved, scratch);
+}
+END_TEST
+
+START_TEST(test_parts_of_a_path_must_be_directories)
+{
+	static const char *const names[] = {"f/..", "f/.", "f/x", "f/../d"};
+	g_autofree char *file = scratch_path("f");
+
+	ck_assert(g_file_set_contents(file, "", 0, NULL));
+	for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+		g_autofree char *path = scratch_path(names[i]);
+		g_autoptr(GError) error = NULL;
+
+		ck_assert_ptr_null(mountpoint_resolve(path, &error));
+		ck_assert_str_eq(error->message, "not a directory");
+	}
+}
+END_TEST
+
+START_TEST(test_circle_of_links_is_refused)
+{
+	g_autofree char *link = scratch_path("l");
+	g_autofree char *path = scratch_path("l/x");
+	g_autoptr(GError) error = NULL;
+
+	ck_assert_int_eq(symlink("l", link), 0);
+	ck_assert_ptr_null(mountpoint_resolve(path, &error));
+	ck_assert_str_eq(error->message, "too many levels of symbolic links");
+}
+END_TEST
+
+START_TEST(test_link_may_lead_up_and_from_the_root)
+{
+	static const char *const ends[] = {"./d", "d/", "/./"};
+	g_autofree char *dir = scratch_path("d");
+	g_autofree char *deep = scratch_path("d/e");
+	g_autofree char *link = scratch_path("d/l");
+
+	ck_assert_int_eq(mkdir(dir, 0755), 0);
+	ck_assert_int_eq(mkdir(deep, 0755), 0);
+	ck_assert_int_eq(symlink("../d/./e//..", link), 0);
+	for (size_t i = 0; i < 2; i++) {
+		g_autofree char *path = scratch_path(i ? "d/l/e/../l" : "d/l/");
+		g_autofree char *resolved = mountpoint_resolve(path, NULL);
+
+		ck_assert_str_eq(resolved, dir);
+	}
+	ck_assert_int_eq(unlink(link), 0);
+	ck_assert_int_eq(symlink(scratch, link), 0);
+	for (size_t i = 0; i < G_N_ELEMENTS(ends); i++) {
+		g_autofree char *path = g_build_filename(link, ends[i], NULL);
+		g_autofree char *resolved = mountpoint_resolve(path, NULL);
+
+		ck_assert_str_eq(resolved, i < 2 ? dir : scratch);
+	}
+	g_autofree char *root = mountpoint_resolve("/../.", NULL);
+
+	ck_assert_str_eq(root, "/");
+}
+END_TEST
+
 START_TEST(test_missing_path_is_refused)
 {
 	g_autofree char *missing = scratch_path("no/such");
@@ -331,6 +408,10 @@ int main(void)
 	tcase_add_checked_fixture(resolving, make_scratch, remove_scratch);
 	tcase_add_test(resolving, test_path_is_resolved_through_links);
 	tcase_add_test(resolving, test_relative_path_is_resolved);
+	tcase_add_test(resolving, test_removed_working_directory_leads_nowhere);
+	tcase_add_test(resolving, test_parts_of_a_path_must_be_directories);
+	tcase_add_test(resolving, test_circle_of_links_is_refused);
+	tcase_add_test(resolving, test_link_may_lead_up_and_from_the_root);
 	tcase_add_test(resolving, test_missing_path_is_refused);
 	tcase_add_test(resolving, test_what_can_not_be_asked_is_taken_by_name);
 	suite_add_tcase(suite, resolving);

@@ -648,6 +648,48 @@ def hung_daemon_hangs_no_command(t):
     true(harness.process_is_gone(m.pid), "the daemon lives")
 
 
+@harness.test(limit=60)
+def hung_daemon_hangs_no_command_by_a_path_inside(t):
+    """The kernel has not seen the names, and the shell's directory says more
+    than it: nobody but the daemon could tell what they are."""
+    m = t.mount(build=fill)
+    outside = t.directory("outside")
+    os.symlink(m.path, outside + "/link")
+    inside = m.at("d")
+    os.chdir(inside)
+    os.kill(m.pid, signal.SIGSTOP)
+    hung = f"{m.path}\n  state     hung: the daemon does not answer\n"
+    try:
+        for path in ".", "../x/y", outside + "/link/./new":
+            said = t.command("status", path, status=1, cwd=inside,
+                             env={"PWD": inside})
+            equal(said, hung, f"status by {path}")
+        said = t.command("mount", m.at("new"), status=1)
+        true(f"already covered by the sincefs mount '{m.path}'" in said, said)
+        # Where a name leads that may be a link is not guessed.
+        said = t.command("umount", "--lazy", m.at("new", ".."), status=1)
+        equal(said, f"sincefs: cannot unmount '{m.path}/new/..': connection "
+              "timed out\n", "what was said")
+        t.command("umount", "--lazy", "new/x", cwd=inside)
+        true(not m.is_mounted(), "still mounted")
+    finally:
+        os.kill(m.pid, signal.SIGCONT)
+    os.chdir("/")
+    true(harness.process_is_gone(m.pid), "the daemon lives")
+
+
+@harness.test()
+def links_inside_are_followed_out_of_a_mount(t):
+    outside = t.directory("outside")
+    m = t.mount(build=fill)
+    os.symlink(outside, m.at("link"))
+    t.command("mount", m.at("link"))
+    equal(harness.mounts_below(outside), [outside], "the mounts")
+    t.command("umount", "link", cwd=m.path)
+    true(m.is_mounted(), "not mounted any more")
+    equal(harness.mounts_below(outside), [], "the mounts")
+
+
 # ---- what bypasses it ----
 
 @harness.test()
