@@ -38,6 +38,8 @@
    directories being read, the session itself. */
 #define DESCRIPTORS_RESERVED 224
 #define DESCRIPTORS_MIN 32
+/* With fewer in all there may be none left to open a file with. */
+#define DESCRIPTORS_LEAST 32
 /* More does not help: the cache is for what is being worked on. */
 #define DESCRIPTORS_MAX 8192
 
@@ -243,6 +245,20 @@ static size_t descriptor_budget(const FsConfig *config)
 	return budget < DESCRIPTORS_MIN ? DESCRIPTORS_MIN : budget;
 }
 
+static bool check_descriptors(const FsConfig *config, GError **error)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 ||
+	    limit.rlim_cur >= DESCRIPTORS_LEAST)
+		return true;
+	g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_MFILE,
+		    "cannot mount over '%s': it takes a limit of %d open files "
+		    "(ulimit -n), which is %d",
+		    config->mountpoint, DESCRIPTORS_LEAST, (int)limit.rlim_cur);
+	return false;
+}
+
 /* The tests' hooks, and nobody else's. */
 static void read_test_hooks(Fs *fs, bool *keep_no_descriptors_out)
 {
@@ -328,7 +344,8 @@ static Fs *new_fs(FsConfig *config, const struct fuse_custom_io *io, int fd,
 			    g_strerror(errno));
 		goto fail;
 	}
-	if (!make_root(fs, config, error) ||
+	if (!check_descriptors(config, error) ||
+	    !make_root(fs, config, error) ||
 	    !begin_session(fs, config, io, fd, error))
 		goto fail;
 	return fs;

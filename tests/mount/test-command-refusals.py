@@ -146,6 +146,22 @@ def machine_without_fuse_is_refused(t):
 
 
 @harness.test()
+def limit_that_is_too_low_is_refused(t):
+    path = t.directory("d")
+    for few in 12, 31:
+        refuses_to_mount(
+            t, "it takes a limit of 32 open files (ulimit -n), which is "
+            f"{few}", path,
+            prefix=["sh", "-c", f'ulimit -n {few}; exec "$@"', "sh"])
+    m = t.mount(path=path,
+                prefix=["sh", "-c", 'ulimit -n 32; exec "$@"', "sh"])
+    for i in range(100):
+        os.mkdir(m.at(f"d{i}"))
+        with open(m.at(f"d{i}", "f"), "w") as file:
+            file.write("text")
+
+
+@harness.test()
 def strange_name_is_said_in_one_line(t):
     said = t.command("mount", t.base + "/a\nb\x1b[31m", status=1)
     equal(said, f'sincefs: cannot mount over "{t.base}/a\\nb\\033[31m": no '
