@@ -80,21 +80,35 @@ static bool holds_by_link(const Search *search, int proc, const char *name,
 	return true;
 }
 
-static int read_fdinfo_mount(int proc, const char *number)
+static bool read_fdinfo(int proc, const char *number, char *text, size_t size)
 {
 	g_autofree char *name = g_strconcat("fdinfo/", number, NULL);
-	char text[1024];
-	auto_fd fd = -1;
-	ssize_t n;
+	auto_fd fd = openat(proc, name, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, size - 1);
 
-	fd = openat(proc, name, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	n = read(fd, text, sizeof(text) - 1);
 	if (n < 0)
-		return -errno;
+		return false;
 	text[n] = '\0';
-	return mountpoint_parse_id(text);
+	return true;
+}
+
+/*
+ * Is the descriptor that @fdinfo is about no more than the lock of another
+ * sincefs, which is about to mount at the same place too, and will be refused?
+ */
+static bool is_lock(const Search *search, int proc, const char *path,
+		    const char *fdinfo)
+{
+	static const char key[] = "flags:";
+	const char *flags = strstr(fdinfo, key);
+	char program[PATH_MAX], ours[PATH_MAX];
+
+	return strcmp(path, search->mount->point) == 0 && flags &&
+	       (strtol(flags + strlen(key), NULL, 8) & HOLDERS_LOCK_FLAGS) ==
+		       HOLDERS_LOCK_FLAGS &&
+	       read_link(proc, "exe", program, sizeof(program)) &&
+	       read_link(AT_FDCWD, "/proc/self/exe", ours, sizeof(ours)) &&
+	       strcmp(program, ours) == 0;
 }
 
 static bool holds_by_descriptor(const Search *search, int proc, char **path_out)
@@ -113,11 +127,14 @@ static bool holds_by_descriptor(const Search *search, int proc, char **path_out)
 	}
 	while (!found && (entry = readdir(dir))) {
 		char path[PATH_MAX];
+		char text[1024];
 
 		if (!read_link(fd, entry->d_name, path, sizeof(path)) ||
-		    !path_is_within(path, search->mount->point))
+		    !path_is_within(path, search->mount->point) ||
+		    !read_fdinfo(proc, entry->d_name, text, sizeof(text)))
 			continue;
-		if (is_wanted(search, read_fdinfo_mount(proc, entry->d_name))) {
+		if (is_wanted(search, mountpoint_parse_id(text)) &&
+		    !is_lock(search, proc, path, text)) {
 			*path_out = g_strdup(path);
 			found = true;
 		}

@@ -13,12 +13,19 @@
 #ifndef MOUNT_HOLDERS_H
 #define MOUNT_HOLDERS_H
 
+#include <fcntl.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
 #include <glib.h>
 
 #include "mount/mountpoint.h"
+
+/*
+ * What a sincefs opens a directory with for its lock alone, and for nothing
+ * else: it then does not count as a holder.
+ */
+#define HOLDERS_LOCK_FLAGS (O_DIRECTORY | O_NONBLOCK)
 
 typedef enum {
 	HOLDER_CWD,

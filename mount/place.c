@@ -17,6 +17,7 @@
 #include <sys/statfs.h>
 
 #include "mount/fd.h"
+#include "mount/holders.h"
 #include "mount/mountpoint.h"
 #include "mount/probe.h"
 #include "mount/report.h"
@@ -58,7 +59,7 @@ static bool refuse(GError **error, const char *dir, const char *format, ...)
  */
 static int take_lock(const char *root)
 {
-	auto_fd fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_fd fd = open(root, O_RDONLY | HOLDERS_LOCK_FLAGS | O_CLOEXEC);
 	gint64 deadline = g_get_monotonic_time() + LOCK_MS * (gint64)1000;
 
 	if (fd < 0)

@@ -3,6 +3,7 @@
 by umount, recovered after kill -9, and in nobody's way meanwhile."""
 
 import errno
+import fcntl
 import os
 import resource
 import shutil
@@ -142,11 +143,38 @@ def only_one_of_many_mounts_at_one_place(t):
     status = sorted(process.returncode for process in several)
     equal(status, [0] + [1] * 7, f"statuses ({said})")
     equal(harness.mounts_below(path), [path], "the mounts")
-    for text in said:
-        # One may meet another that is about to be refused.
-        true(text == "" or "already covered by sincefs" in text or
-             "  sincefs (" in text, text)
+    equal(sorted(said), [""] + [f"sincefs: cannot mount over '{path}': "
+                                "already covered by sincefs\n"] * 7,
+          "what was said")
     t.command("umount", path)
+
+
+@harness.test()
+def one_that_waits_for_its_turn_bypasses_nothing(t):
+    path = t.directory("m")
+    lock = os.open(path, os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    waiting = start(t, "mount", path)
+
+    def has_opened():
+        proc = f"/proc/{waiting.pid}/fd"
+        try:
+            return any(os.readlink(f"{proc}/{fd}") == path
+                       for fd in os.listdir(proc))
+        except FileNotFoundError:  # closed meanwhile
+            return False
+
+    wait_until(has_opened, 4, "it waits for the lock")
+    os.kill(waiting.pid, signal.SIGSTOP)
+    os.close(lock)
+    equal(t.command("mount", path), "", "what was said")
+    os.kill(waiting.pid, signal.SIGCONT)
+    end_of(waiting, 1)
+    # A daemon that shows the directory elsewhere does bypass it.
+    t.command("umount", path)
+    m = t.mount("--source", path, name="elsewhere")
+    said = t.command("mount", path)
+    true(f"sincefs ({m.pid}): open file '.'" in said, said)
 
 
 @harness.test(needs_root=True)
