@@ -27,7 +27,7 @@ static int mount_in_background(CoverOptions *options, const char *dir)
 		report("%s", error->message);
 		return STATUS_FAILED;
 	}
-	cover_report_bypassers(root, pid, false);
+	cover_report_bypassers(root, options->source, pid, false);
 	return 0;
 }
 

@@ -146,7 +146,7 @@ static int mount_and_run(CoverOptions *options, const char *dir, char **command)
 		report("%s", error->message);
 		return STATUS_FAILED;
 	}
-	cover_report_bypassers(root, pid, true);
+	cover_report_bypassers(root, options->source, pid, true);
 	status = cover_get_held_signal();
 	status = status > 0 ? STATUS_SIGNAL + status
 			    : run_command(root, command, &before);

@@ -243,14 +243,15 @@ bool cover_start(CoverOptions *options, const char *dir, char **root_out,
 }
 
 /* The child of a daemon in the foreground. Returns an exit status. */
-static int check_foreground(const char *root, int reader, pid_t daemon_pid)
+static int check_foreground(const char *root, const char *source, int reader,
+			    pid_t daemon_pid)
 {
 	DaemonIdentity identity = {.pid = daemon_pid};
 	g_autoptr(GError) error = NULL;
 
 	if (daemon_read_report(reader, &identity, &error) &&
 	    verify(root, &identity, &error)) {
-		cover_report_bypassers(root, daemon_pid, false);
+		cover_report_bypassers(root, source, daemon_pid, false);
 		return EXIT_SUCCESS;
 	}
 	/* Somebody has ended it meanwhile. */
@@ -288,7 +289,8 @@ int cover_serve(CoverOptions *options, const char *dir)
 	if (pid == 0) {
 		close(fds[1]);
 		fd_clear(&place.source_fd);
-		_exit(check_foreground(place.root, fds[0], own_pid));
+		_exit(check_foreground(place.root, options->source, fds[0],
+				       own_pid));
 	}
 	close(fds[0]);
 	/* The child has it until it has looked. */
@@ -320,9 +322,11 @@ static bool is_ancestor(pid_t pid)
 	return false;
 }
 
-void cover_report_bypassers(const char *root, pid_t daemon_pid,
-			    bool not_ancestors)
+void cover_report_bypassers(const char *root, const char *source,
+			    pid_t daemon_pid, bool not_ancestors)
 {
+	g_autofree char *beside =
+		source ? mountpoint_resolve(source, NULL) : NULL;
 	g_autoptr(MountTable) table = mount_table_read(NULL);
 	g_autofree char *shown = dup_shown_path(root);
 	g_autoptr(GPtrArray) holders = NULL;
@@ -331,7 +335,8 @@ void cover_report_bypassers(const char *root, pid_t daemon_pid,
 	entry = table ? mount_table_find_path(table, root) : NULL;
 	if (!mount_entry_is_sincefs(entry))
 		return;
-	holders = holders_find(table, entry, HOLDERS_BESIDE_MOUNT, daemon_pid);
+	holders = holders_find(table, entry, beside, HOLDERS_BESIDE_MOUNT,
+			       daemon_pid);
 	for (guint i = 0; not_ancestors && i < holders->len;) {
 		const Holder *holder = g_ptr_array_index(holders, i);
 
@@ -343,9 +348,10 @@ void cover_report_bypassers(const char *root, pid_t daemon_pid,
 	if (holders->len == 0)
 		return;
 
-	report("%u %s still %s the directory below %s and %s the mount:",
+	report("%u %s still %s the directory %s %s and %s the mount:",
 	       holders->len, holders->len == 1 ? "process" : "processes",
-	       holders->len == 1 ? "uses" : "use", shown,
+	       holders->len == 1 ? "uses" : "use",
+	       source ? "shown at" : "below", shown,
 	       holders->len == 1 ? "bypasses" : "bypass");
 	for (guint i = 0; i < holders->len && i < BYPASSERS_SHOWN; i++) {
 		const Holder *holder = g_ptr_array_index(holders, i);
@@ -356,6 +362,11 @@ void cover_report_bypassers(const char *root, pid_t daemon_pid,
 	}
 	if (holders->len > BYPASSERS_SHOWN)
 		report_more("  and %u more", holders->len - BYPASSERS_SHOWN);
-	report_more("What they change is not recorded. In a shell type "
-		    "cd \"$PWD\", start other programs again.");
+	if (source)
+		report_more("What they change is not recorded. Let them use %s "
+			    "instead.",
+			    shown);
+	else
+		report_more("What they change is not recorded. In a shell type "
+			    "cd \"$PWD\", start other programs again.");
 }

@@ -61,10 +61,11 @@ bool cover_start(CoverOptions *options, const char *dir, char **root_out,
    exit status; has reported what failed. */
 int cover_serve(CoverOptions *options, const char *dir);
 
-/* Report the processes that go on using the directory below the mount at @root
-   (promise 10); with @not_ancestors without those that this one descends from.
-   Says nothing when there are none. */
-void cover_report_bypassers(const char *root, pid_t daemon_pid,
-			    bool not_ancestors);
+/* Report the processes that go on using the directory below the mount at @root,
+   or with --source (else NULL) that one (promise 10); with @not_ancestors
+   without those that this one descends from. Says nothing when there are none.
+ */
+void cover_report_bypassers(const char *root, const char *source,
+			    pid_t daemon_pid, bool not_ancestors);
 
 #endif /* MOUNT_COVER_H */

@@ -27,6 +27,7 @@
 typedef struct {
 	const MountTable *table;
 	const MountEntry *mount;
+	const char *place;
 	HoldersWhich which;
 	char name_space[64]; /* of mounts: ours */
 } Search;
@@ -71,7 +72,7 @@ static bool holds_by_link(const Search *search, int proc, const char *name,
 	auto_fd fd = -1;
 
 	if (!read_link(proc, name, path, sizeof(path)) ||
-	    !path_is_within(path, search->mount->point))
+	    !path_is_within(path, search->place))
 		return false;
 	fd = openat(proc, name, O_PATH | O_CLOEXEC);
 	if (fd < 0 || !is_wanted(search, mountpoint_get_id(fd)))
@@ -103,7 +104,7 @@ static bool is_lock(const Search *search, int proc, const char *path,
 	const char *flags = strstr(fdinfo, key);
 	char program[PATH_MAX], ours[PATH_MAX];
 
-	return strcmp(path, search->mount->point) == 0 && flags &&
+	return strcmp(path, search->place) == 0 && flags &&
 	       (strtol(flags + strlen(key), NULL, 8) & HOLDERS_LOCK_FLAGS) ==
 		       HOLDERS_LOCK_FLAGS &&
 	       read_link(proc, "exe", program, sizeof(program)) &&
@@ -130,7 +131,7 @@ static bool holds_by_descriptor(const Search *search, int proc, char **path_out)
 		char text[1024];
 
 		if (!read_link(fd, entry->d_name, path, sizeof(path)) ||
-		    !path_is_within(path, search->mount->point) ||
+		    !path_is_within(path, search->place) ||
 		    !read_fdinfo(proc, entry->d_name, text, sizeof(text)))
 			continue;
 		if (is_wanted(search, mountpoint_parse_id(text)) &&
@@ -186,7 +187,7 @@ static bool holds_by_mapping(const Search *search, int proc, char **path_out)
 		char *path;
 
 		if (!parse_mapping(line, &major_number, &minor_number, &path) ||
-		    !path_is_within(path, search->mount->point))
+		    !path_is_within(path, search->place))
 			continue;
 		through = major_number == search->mount->major &&
 			  minor_number == search->mount->minor;
@@ -246,7 +247,7 @@ static Holder *look_at(const Search *search, int proc, pid_t pid)
 	holder->pid = pid;
 	holder->name = dup_program_name(proc);
 	holder->kind = kind;
-	holder->path = g_strdup(path_relative_to(path, search->mount->point));
+	holder->path = g_strdup(path_relative_to(path, search->place));
 	return holder;
 }
 
@@ -284,10 +285,12 @@ static void visit_processes(bool (*visit)(int proc, pid_t pid, void *data),
 }
 
 static bool search_init(Search *search, const MountTable *table,
-			const MountEntry *mount, HoldersWhich which)
+			const MountEntry *mount, const char *place,
+			HoldersWhich which)
 {
 	search->table = table;
 	search->mount = mount;
+	search->place = place ? place : mount->point;
 	search->which = which;
 	return read_link(AT_FDCWD, "/proc/self/ns/mnt", search->name_space,
 			 sizeof(search->name_space));
@@ -311,14 +314,14 @@ static bool visit_holder(int proc, pid_t pid, void *data)
 }
 
 GPtrArray *holders_find(const MountTable *table, const MountEntry *mount,
-			HoldersWhich which, pid_t not_pid)
+			const char *place, HoldersWhich which, pid_t not_pid)
 {
 	HoldersFind find = {
 		.not_pid = not_pid,
 		.holders = g_ptr_array_new_with_free_func(holder_free),
 	};
 
-	if (search_init(&find.search, table, mount, which))
+	if (search_init(&find.search, table, mount, place, which))
 		visit_processes(visit_holder, &find);
 	g_ptr_array_sort(find.holders, compare_pids);
 	return find.holders;
@@ -331,7 +334,7 @@ bool holders_have_self(const MountTable *table, const MountEntry *mount,
 	Search search;
 	Holder *holder;
 
-	if (proc < 0 || !search_init(&search, table, mount, which))
+	if (proc < 0 || !search_init(&search, table, mount, NULL, which))
 		return false;
 	holder = look_at(&search, proc, getpid());
 	if (!holder)

@@ -46,17 +46,18 @@ typedef struct {
 typedef enum {
 	/* Through the mount, or through one that is mounted in it. */
 	HOLDERS_OF_MOUNT,
-	/* Names below the mount's place that do not go through it. */
+	/* Names at or below the place that do not go through it. */
 	HOLDERS_BESIDE_MOUNT,
 } HoldersWhich;
 
 /*
- * The processes that hold what is at or below the place of @mount, which is an
- * entry of @table; without the caller itself and @not_pid (0: none). Returns
- * Holders in the order of their pids; caller frees with g_ptr_array_unref().
+ * The processes that hold what is at or below @place (NULL: the place of
+ * @mount), seen from @mount, which is an entry of @table; without the caller
+ * itself and @not_pid (0: none). Returns Holders in the order of their pids;
+ * caller frees with g_ptr_array_unref().
  */
 GPtrArray *holders_find(const MountTable *table, const MountEntry *mount,
-			HoldersWhich which, pid_t not_pid);
+			const char *place, HoldersWhich which, pid_t not_pid);
 
 /* Is the caller itself one: does it run from there, or with libraries of it? */
 bool holders_have_self(const MountTable *table, const MountEntry *mount,

@@ -132,7 +132,7 @@ static int unmount_patiently(Target *target, GPtrArray **holders_out,
 		if (r != -EBUSY)
 			return r;
 		g_clear_pointer(holders_out, g_ptr_array_unref);
-		*holders_out = holders_find(target->table, target->entry,
+		*holders_out = holders_find(target->table, target->entry, NULL,
 					    HOLDERS_OF_MOUNT, target->pid);
 		if ((*holders_out)->len > 0 || tries == BUSY_TRIES)
 			return r;

@@ -71,8 +71,10 @@ static void start_child(void (*hold)(void))
 	close(fds[0]);
 }
 
-/* What @which finds of the child: caller frees, NULL for nothing. */
-static char *find_child(bool is_real_mount, HoldersWhich which, pid_t not_pid)
+/* What @which finds of the child at @place (NULL: where the mount is): caller
+   frees, NULL for nothing. */
+static char *find_child_at(const char *place, bool is_real_mount,
+			   HoldersWhich which, pid_t not_pid)
 {
 	auto_fd fd = open(scratch, O_PATH | O_CLOEXEC);
 	g_autoptr(MountTable) real = mount_table_read(NULL);
@@ -95,8 +97,8 @@ static char *find_child(bool is_real_mount, HoldersWhich which, pid_t not_pid)
 	table = mount_table_parse(text->str);
 	ck_assert_uint_eq(mount_table_get_count(table), 1);
 
-	holders =
-		holders_find(table, mount_table_get(table, 0), which, not_pid);
+	holders = holders_find(table, mount_table_get(table, 0), place, which,
+			       not_pid);
 	for (guint i = 0; i < holders->len; i++) {
 		const Holder *holder = g_ptr_array_index(holders, i);
 
@@ -105,6 +107,11 @@ static char *find_child(bool is_real_mount, HoldersWhich which, pid_t not_pid)
 		ck_assert_int_ne(holder->pid, getpid());
 	}
 	return NULL;
+}
+
+static char *find_child(bool is_real_mount, HoldersWhich which, pid_t not_pid)
+{
+	return find_child_at(NULL, is_real_mount, which, not_pid);
 }
 
 static void ck_found(const char *wanted)
@@ -178,6 +185,21 @@ START_TEST(test_working_directory_is_found)
 }
 END_TEST
 
+START_TEST(test_another_place_can_be_looked_at)
+{
+	g_autofree char *sub = g_build_filename(scratch, "sub", NULL);
+	g_autofree char *other = g_build_filename(scratch, "other", NULL);
+	g_autofree char *inside = NULL;
+	g_autofree char *elsewhere = NULL;
+
+	start_child(hold_cwd);
+	inside = find_child_at(sub, false, HOLDERS_BESIDE_MOUNT, 0);
+	elsewhere = find_child_at(other, false, HOLDERS_BESIDE_MOUNT, 0);
+	ck_assert_pstr_eq(inside, "working directory '.'");
+	ck_assert_pstr_eq(elsewhere, NULL);
+}
+END_TEST
+
 START_TEST(test_directory_itself_is_found)
 {
 	start_child(hold_top);
@@ -227,6 +249,7 @@ int main(void)
 	tcase_add_checked_fixture(finding, make_scratch, remove_scratch);
 	tcase_add_test(finding, test_process_elsewhere_is_not_found);
 	tcase_add_test(finding, test_working_directory_is_found);
+	tcase_add_test(finding, test_another_place_can_be_looked_at);
 	tcase_add_test(finding, test_directory_itself_is_found);
 	tcase_add_test(finding, test_open_file_is_found);
 	tcase_add_test(finding, test_mapped_file_is_found);

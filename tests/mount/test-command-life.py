@@ -754,6 +754,32 @@ def mount_names_who_goes_on_below(t):
 
 
 @harness.test()
+def those_who_use_the_source_bypass_a_mount_elsewhere(t):
+    source = t.directory("source")
+    fill(source)
+    path = t.directory("elsewhere")
+    below = standing_in(path)
+    user = standing_in(source + "/d")
+    wanted = (
+        f"sincefs: 1 process still uses the directory shown at '{path}' and "
+        f"bypasses the mount:\n  sh ({user.pid}): working directory 'd'\n"
+        f"What they change is not recorded. Let them use '{path}' instead.\n")
+    equal(t.command("mount", "--source", "source", path, cwd=t.base), wanted,
+          "what was said")
+    t.command("umount", path)
+    equal(t.command("run", "--source", source, path, "--", "true"), wanted,
+          "what run said")
+    process = start_foreground(t, path, "--source", source)
+    # Or the test waits for it in vain.
+    while f"sh ({user.pid})".encode() not in process.stderr.readline():
+        pass
+    t.command("umount", path)
+    end_of(process)
+    let_go(below)
+    let_go(user)
+
+
+@harness.test()
 def foreground_names_them_too(t):
     path = t.directory("m")
     shell = standing_in(path)
