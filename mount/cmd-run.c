@@ -17,8 +17,12 @@
 
 #include "mount/command.h"
 #include "mount/cover.h"
+#include "mount/mountpoint.h"
+#include "mount/probe.h"
 #include "mount/report.h"
 #include "mount/uncover.h"
+
+#define PROBE_MS 2000
 
 /* As shells say it. */
 #define STATUS_CANNOT_RUN 126
@@ -111,13 +115,52 @@ static int run_command(const char *root, char **command, const sigset_t *before)
 				   : WEXITSTATUS(status);
 }
 
-/* End the mount, whatever COMMAND has left behind in it. */
-static bool end_mount(const char *root)
+/* The number of the mount at @root in the kernel's table, -1 for none. */
+static int find_mount_id(const char *root)
+{
+	g_autoptr(MountTable) table = mount_table_read(NULL);
+	const MountEntry *entry =
+		table ? mount_table_find_path(table, root) : NULL;
+
+	return mount_entry_is_sincefs(entry) ? entry->id : -1;
+}
+
+/* Is the mount at @root still the one of the daemon @pid, whose number in the
+   table was @id? The kernel may give the number again. */
+static bool is_ours(const char *root, int id, pid_t pid)
+{
+	g_autoptr(Probe) probe = NULL;
+
+	return find_mount_id(root) == id &&
+	       (probe_mount(root, PROBE_MS, &probe) < 0 ||
+		probe->info.pid == (uint32_t)pid);
+}
+
+/* Is it there still, below a mount that somebody has put over it? */
+static bool is_covered(const char *root, int id)
+{
+	g_autoptr(MountTable) table = mount_table_read(NULL);
+	const MountEntry *entry = table ? mount_table_find_id(table, id) : NULL;
+
+	return mount_entry_is_sincefs(entry) &&
+	       strcmp(entry->point, root) == 0 &&
+	       !mount_table_is_visible(table, entry);
+}
+
+/* End the mount, whatever COMMAND has left behind in it. If it was ended
+   already that is fine, and what was mounted there since is not ours. */
+static bool end_mount(const char *root, int id, pid_t pid)
 {
 	g_autoptr(GError) error = NULL;
 	g_autofree char *shown = dup_shown_path(root);
 	bool busy;
 
+	if (is_covered(root, id)) {
+		report("cannot unmount %s: another mount covers it", shown);
+		return false;
+	}
+	if (!is_ours(root, id, pid))
+		return true;
 	if (uncover(root, false, &busy, &error))
 		return true;
 	report("%s", error->message);
@@ -139,6 +182,7 @@ static int mount_and_run(CoverOptions *options, const char *dir, char **command)
 	sigset_t before;
 	int status;
 	pid_t pid;
+	int id;
 
 	/* Until COMMAND can have them. */
 	cover_hold_signals(&before);
@@ -146,11 +190,12 @@ static int mount_and_run(CoverOptions *options, const char *dir, char **command)
 		report("%s", error->message);
 		return STATUS_FAILED;
 	}
+	id = find_mount_id(root);
 	cover_report_bypassers(root, options->source, pid, true);
 	status = cover_get_held_signal();
 	status = status > 0 ? STATUS_SIGNAL + status
 			    : run_command(root, command, &before);
-	if (!end_mount(root) && status == 0)
+	if (!end_mount(root, id, pid) && status == 0)
 		status = STATUS_FAILED;
 	return status;
 }

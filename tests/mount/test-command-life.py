@@ -904,6 +904,31 @@ def run_detaches_from_what_is_left_behind(t):
 
 
 @harness.test()
+def run_takes_it_well_that_its_command_unmounts(t):
+    path = t.directory("m")
+    end = ["sh", "-c", 'cd / && "$@"', "sh", harness.COMMAND, "umount", path]
+    equal(t.command("run", path, "--", *end), "", "what was said")
+    end[2] += "; exit 5"
+    equal(t.command("run", path, "--", *end, status=5), "", "what was said")
+    # What is mounted there since is somebody else's.
+    end[2] = 'cd / && "$@" && exec "$1" mount "$3"'
+    equal(t.command("run", path, "--", *end), "", "what was said")
+    equal(harness.mounts_below(path), [path], "the mounts")
+    t.command("umount", path)
+
+
+@harness.test(needs_root=True)
+def run_says_when_another_mount_covers_its_own(t):
+    path = t.directory("m")
+    said = t.command("run", path, "--", "mount", "-t", "tmpfs", "none", path,
+                     status=1)
+    equal(said, f"sincefs: cannot unmount '{path}': another mount covers it\n",
+          "what was said")
+    t.run("umount", path)
+    t.command("umount", path)
+
+
+@harness.test()
 def run_does_not_name_its_own_ancestors(t):
     path = t.directory("m")
     os.chdir(path)
