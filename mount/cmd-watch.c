@@ -4,10 +4,16 @@
  * last answer told, so the loop is: ask, print, wait. Two more things are
  * waited for: that somebody closed our output, and that the mount goes away
  * while this open descriptor keeps its daemon alive.
+ *
+ * A signal lets the answer at hand be finished, unless that takes long: a
+ * reader may not read, and a daemon not answer. No handler would run while the
+ * kernel waits for a daemon; only the end of the process gets out of that. So
+ * the signals are for a thread of their own.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -16,6 +22,9 @@
 #include "mount/fd.h"
 #include "mount/mountpoint.h"
 #include "mount/report.h"
+
+/* How long a signal waits for an answer to be finished. */
+#define GRACE_MS 500
 
 static const CommandSyntax syntax = {
 	.name = "sincefs watch",
@@ -33,32 +42,54 @@ typedef struct {
 	struct sincefs_token token;
 	int mounts_fd;
 	int mount_id;
+	int end_fd; /* readable when it is to end */
 } Watch;
 
-static volatile sig_atomic_t interrupted;
-
-static void on_signal(int number)
+static void fill_signals(sigset_t *signals)
 {
-	(void)number;
-	interrupted = 1;
+	sigemptyset(signals);
+	sigaddset(signals, SIGINT);
+	sigaddset(signals, SIGTERM);
+	sigaddset(signals, SIGHUP);
 }
 
-/* Signals are let in while waiting, and at no other time. */
-static void take_signals(sigset_t *while_waiting)
+/* @data: the writing end of end_fd, which it takes. */
+static void *wait_for_signal(void *data)
 {
-	static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
-	struct sigaction action = {.sa_handler = on_signal};
-	sigset_t ours;
+	const struct timespec grace = {.tv_nsec = GRACE_MS * 1000000};
+	sigset_t signals;
+	int number;
 
-	sigemptyset(&ours);
-	for (size_t i = 0; i < G_N_ELEMENTS(numbers); i++) {
-		sigaction(numbers[i], &action, NULL);
-		sigaddset(&ours, numbers[i]);
-	}
-	sigprocmask(SIG_BLOCK, &ours, while_waiting);
-	for (size_t i = 0; i < G_N_ELEMENTS(numbers); i++)
-		sigdelset(while_waiting, numbers[i]);
+	fill_signals(&signals);
+	while (sigwait(&signals, &number) != 0)
+		;
+	close(GPOINTER_TO_INT(data));
+	/* Time is over, or somebody is impatient. */
+	sigtimedwait(&signals, NULL, &grace);
+	_exit(0);
+}
+
+/* False with errno when there can be no thread. */
+static bool take_signals(Watch *watch)
+{
+	sigset_t signals;
+	pthread_t thread;
+	int fds[2];
+
 	signal(SIGPIPE, SIG_IGN);
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return false;
+	watch->end_fd = fds[0];
+	fill_signals(&signals);
+	pthread_sigmask(SIG_BLOCK, &signals, NULL);
+	errno = pthread_create(&thread, NULL, wait_for_signal,
+			       GINT_TO_POINTER(fds[1]));
+	if (errno != 0) {
+		close(fds[1]);
+		return false;
+	}
+	pthread_detach(thread);
+	return true;
 }
 
 /* Ask and print: 0, or an exit status after reporting. */
@@ -91,24 +122,24 @@ static bool is_mounted(const Watch *watch)
 }
 
 /* Wait for news: 0, or an exit status after reporting, -1 when interrupted. */
-static int wait_for_news(Watch *watch, const sigset_t *while_waiting)
+static int wait_for_news(Watch *watch)
 {
 	struct pollfd pollers[] = {
 		{.fd = sincefs_fd(watch->conn), .events = POLLIN},
 		{.fd = watch->mounts_fd, .events = POLLPRI},
 		{.fd = STDOUT_FILENO, .events = 0},
+		{.fd = watch->end_fd, .events = 0},
 	};
 
 	while (!(pollers[0].revents & POLLIN)) {
-		int n = ppoll(pollers, G_N_ELEMENTS(pollers), NULL,
-			      while_waiting);
+		int n = poll(pollers, G_N_ELEMENTS(pollers), -1);
 
 		if (n < 0 && errno != EINTR)
 			return command_ask_failed(watch->dir, -errno);
-		if (interrupted)
-			return -1;
 		if (n < 0)
 			continue;
+		if (pollers[3].revents)
+			return -1;
 		if (pollers[2].revents & POLLERR) {
 			report("cannot print what changed: %s",
 			       reason_text(EPIPE));
@@ -133,10 +164,12 @@ static int wait_for_news(Watch *watch, const sigset_t *while_waiting)
 
 static int watch_mount(Watch *watch, bool has_token)
 {
-	sigset_t while_waiting;
 	int status = 0;
 
-	take_signals(&while_waiting);
+	if (!take_signals(watch)) {
+		report("cannot start a thread: %s", reason_text(errno));
+		return STATUS_FAILED;
+	}
 	if (!has_token) {
 		int r = sincefs_now(watch->conn, &watch->token);
 
@@ -146,7 +179,7 @@ static int watch_mount(Watch *watch, bool has_token)
 		status = print_news(watch);
 	}
 	while (status == 0) {
-		status = wait_for_news(watch, &while_waiting);
+		status = wait_for_news(watch);
 		if (status == 0)
 			status = print_news(watch);
 	}
@@ -159,7 +192,7 @@ int cmd_watch(int argc, char **argv)
 	GOptionEntry entries[QUERY_OPTION_ENTRIES + 1] = {0};
 	g_auto(GStrv) operands = NULL;
 	auto_fd mounts_fd = -1;
-	Watch watch = {.options = &options};
+	Watch watch = {.options = &options, .end_fd = -1};
 	const char *wrong;
 	int status;
 
@@ -190,6 +223,7 @@ int cmd_watch(int argc, char **argv)
 	watch.mount_id = mountpoint_get_id(sincefs_fd(watch.conn));
 	status = watch_mount(&watch, operands[1] != NULL);
 	sincefs_close(watch.conn);
+	fd_clear(&watch.end_fd);
 out:
 	query_options_clear(&options);
 	return status;

@@ -405,6 +405,35 @@ def watch_misses_nothing(t):
 
 
 @harness.test()
+def watch_is_interrupted_while_nobody_reads(t):
+    m = t.mount()
+    for number in signal.SIGTERM, signal.SIGINT:
+        watch = Watch(t, m.path)
+        for i in range(3000):
+            touch(m.at(f"{number}-{i}" + "x" * 80))
+        wait_until(lambda: not watch.is_waiting(), 10, "it writes")
+        # All that is left is for a full pipe.
+        watch.process.send_signal(number)
+        equal(watch.process.wait(10 * harness.SLOW), 0, "status")
+
+
+@harness.test()
+def watch_is_interrupted_while_the_daemon_hangs(t):
+    m = t.mount(build=fill)
+    watch = Watch(t, m.path)
+    # It wakes up to news, and asks a daemon that answers no more.
+    watch.process.send_signal(signal.SIGSTOP)
+    touch(m.at("a"))
+    os.kill(m.pid, signal.SIGSTOP)
+    try:
+        watch.process.send_signal(signal.SIGCONT)
+        watch.process.send_signal(signal.SIGTERM)
+        equal(watch.process.wait(10 * harness.SLOW), 0, "status")
+    finally:
+        os.kill(m.pid, signal.SIGCONT)
+
+
+@harness.test()
 def watch_ends_when_its_reader_does(t):
     m = t.mount(build=fill)
     watch = Watch(t, m.path)
