@@ -10,11 +10,13 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 typedef struct {
 	char *root; /* owned */
 	uint32_t flags;
 	NameNode *node; /* borrowed from the set */
+	TreeScan scan;
 } Tree;
 
 struct TreeList {
@@ -122,6 +124,43 @@ NameNode *tree_list_get_root_node(TreeList *trees, uint32_t id)
 	return node;
 }
 
+void tree_list_set_scan(TreeList *trees, uint32_t id, const TreeScan *scan)
+{
+	pthread_mutex_lock(&trees->lock);
+	if (id >= 1 && id <= trees->count)
+		trees->trees[id - 1].scan = *scan;
+	pthread_mutex_unlock(&trees->lock);
+}
+
+uint64_t tree_list_get_scans(TreeList *trees, uint32_t id)
+{
+	uint64_t scans = 0;
+
+	pthread_mutex_lock(&trees->lock);
+	if (id >= 1 && id <= trees->count)
+		scans = trees->trees[id - 1].scan.scans;
+	pthread_mutex_unlock(&trees->lock);
+	return scans;
+}
+
+static void describe_scan(const TreeScan *scan, struct sincefs_tree *tree_out)
+{
+	struct timespec now;
+
+	if (scan->scans > 0) {
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		tree_out->scan_age_ns =
+			(uint64_t)now.tv_sec * UINT64_C(1000000000) +
+			(uint64_t)now.tv_nsec - scan->started_ns;
+	}
+	tree_out->flags |= scan->flags;
+	tree_out->scans = scan->scans;
+	tree_out->scan_period_ns = scan->period_ns;
+	tree_out->scan_cost_ns = scan->cost_ns;
+	tree_out->files = scan->files;
+	tree_out->scan_error = scan->error;
+}
+
 int tree_list_describe(TreeList *trees, uint32_t id,
 		       struct sincefs_tree *tree_out)
 {
@@ -139,6 +178,7 @@ int tree_list_describe(TreeList *trees, uint32_t id,
 	tree_out->flags = tree->flags;
 	length = strnlen(tree->root, SINCEFS_ROOT_SIZE - 1);
 	memcpy(tree_out->root, tree->root, length);
+	describe_scan(&tree->scan, tree_out);
 	pthread_mutex_unlock(&trees->lock);
 	return 0;
 }

@@ -32,6 +32,23 @@ uint32_t tree_list_get_count(TreeList *trees);
    when there is no such tree. */
 NameNode *tree_list_get_root_node(TreeList *trees, uint32_t id);
 
+/* What the scans of a tree have come to. Times are CLOCK_MONOTONIC. */
+typedef struct {
+	uint64_t scans; /* completed; 0: the baseline is still being taken */
+	uint64_t started_ns;
+	uint64_t period_ns;
+	uint64_t cost_ns;
+	uint64_t files;
+	int32_t error; /* 0 or -errno */
+	/* SINCEFS_TREE_* that scanning has found out. */
+	uint32_t flags;
+} TreeScan;
+
+void tree_list_set_scan(TreeList *trees, uint32_t id, const TreeScan *scan);
+
+/* How many scans of the tree are completed; 0 when there is no such tree. */
+uint64_t tree_list_get_scans(TreeList *trees, uint32_t id);
+
 /*
  * Fill @tree_out, all of it, for the tree with number @id. 0, or -ENOENT. A
  * root longer than SINCEFS_ROOT_SIZE - 1 is cut.

@@ -62,8 +62,16 @@ struct sincefs_info {
 };
 
 #define SINCEFS_TREE_ALL UINT32_C(0)
-/* Bit of sincefs_tree.flags; when clear: covered by scanning alone. */
+/* Bits of sincefs_tree.flags. When clear: covered by scanning alone. */
 #define SINCEFS_TREE_MOUNTED UINT32_C(0x1)
+/* Installed code of a Python interpreter. */
+#define SINCEFS_TREE_INSTALLED UINT32_C(0x2)
+/* Code that somebody works on, installed by reference to where it lies. */
+#define SINCEFS_TREE_EDITABLE UINT32_C(0x4)
+/* It has links to directories, which are not followed. */
+#define SINCEFS_TREE_LINKS UINT32_C(0x8)
+/* Other file systems are mounted in it, which are not entered. */
+#define SINCEFS_TREE_MOUNTS UINT32_C(0x10)
 #define SINCEFS_ROOT_SIZE 4096
 
 /* Question and answer of SINCEFS_IOC_TREE. */
