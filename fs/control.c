@@ -69,14 +69,43 @@ bool control_is_node(Fs *fs, uint64_t id)
 	return is;
 }
 
+static bool is_scan_done_locked(Fs *fs, const Control *control)
+{
+	return control->scan_tree != 0 &&
+	       tree_list_get_scans(fs->trees, control->scan_tree) >=
+		       control->scans;
+}
+
+bool control_is_readable_locked(Fs *fs, const Control *control)
+{
+	return control->told < dirty_set_peek_clock(fs->set) ||
+	       is_scan_done_locked(fs, control);
+}
+
 void control_told(Fs *fs, uint64_t id, uint64_t clock)
 {
 	Control *control;
 
 	inode_table_lock(fs->table);
 	control = get_locked(fs, id);
-	if (control != NULL)
+	if (control != NULL) {
 		control->told = clock;
+		if (is_scan_done_locked(fs, control))
+			control->scan_tree = 0;
+	}
+	inode_table_unlock(fs->table);
+}
+
+void control_scan_asked(Fs *fs, uint64_t id, uint32_t tree, uint64_t scans)
+{
+	Control *control;
+
+	inode_table_lock(fs->table);
+	control = get_locked(fs, id);
+	if (control != NULL) {
+		control->scan_tree = tree;
+		control->scans = scans;
+	}
 	inode_table_unlock(fs->table);
 }
 
@@ -98,7 +127,7 @@ bool control_poll(Fs *fs, uint64_t id, struct fuse_pollhandle *handle)
 				notifier_list_locked(&fs->notifier, control);
 			atomic_thread_fence(memory_order_seq_cst);
 		}
-		readable = control->told < dirty_set_peek_clock(fs->set);
+		readable = control_is_readable_locked(fs, control);
 	}
 	inode_table_unlock(fs->table);
 	if (old != NULL)

@@ -5,8 +5,9 @@
  * Files are opened without a request, so a descriptor has no open of its own to
  * hang state on; but every look-up of the control file makes a new node with an
  * entry that is not kept, so that node *is* the open. What it remembers is the
- * last clock that was told through it: poll(2) says readable iff the clock has
- * passed that.
+ * last clock that was told through it, and the last scan that was asked for:
+ * poll(2) says readable iff the clock has passed that, or the scan is done and
+ * nobody has asked anything through it since.
  */
 #ifndef FS_CONTROL_H
 #define FS_CONTROL_H
@@ -19,6 +20,8 @@
 /* Guarded by the inode table's lock. */
 struct Control {
 	uint64_t told;                   /* the last clock told through it */
+	uint32_t scan_tree;              /* a scan asked for on it, or 0 */
+	uint64_t scans;                  /* what that waits for */
 	struct fuse_pollhandle *pollers; /* whom to wake, or NULL; owned */
 	struct Control *previous, *next; /* in the notifier's list while so */
 	Notifier *notifier;              /* whose list that is */
@@ -39,8 +42,16 @@ void control_stat(Fs *fs, uint64_t id, struct stat *attributes_out);
 /* Was this node's look-up one of the control file? */
 bool control_is_node(Fs *fs, uint64_t id);
 
-/* Remember that @clock was told through the node @id, if it is one. */
+/* Remember that @clock was told through the node @id, if it is one; and that it
+   is not waited for a scan any more, if that is done. */
 void control_told(Fs *fs, uint64_t id, uint64_t clock);
+
+/* Remember that a scan of @tree was asked for through the node @id, if it is
+   one: it is done when the tree's scans have reached @scans. */
+void control_scan_asked(Fs *fs, uint64_t id, uint32_t tree, uint64_t scans);
+
+/* Is there something to read? Under the inode table's lock. */
+bool control_is_readable_locked(Fs *fs, const Control *control);
 
 /*
  * Is it readable? @handle (taken, may be NULL) is woken when it becomes so.

@@ -50,6 +50,7 @@ struct Fs {
 	TreeList *trees;      /* borrowed */
 	NameNode *root_name;  /* of the mount's tree; borrowed from it */
 	const Ignore *ignore; /* borrowed, or NULL */
+	Scanner *scanner;     /* borrowed, or NULL */
 
 	InodeTable *table;     /* owned; its lock guards the next two too */
 	DescriptorCache cache; /* budget and contents */

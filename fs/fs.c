@@ -331,6 +331,7 @@ static Fs *new_fs(FsConfig *config, const struct fuse_custom_io *io, int fd,
 	fs->trees = config->trees;
 	fs->root_name = tree_list_get_root_node(fs->trees, 1);
 	fs->ignore = config->ignore;
+	fs->scanner = config->scanner;
 	counters_init(&fs->counters);
 	streams_init(&fs->streams);
 	barrier_init(&fs->barrier);
@@ -502,6 +503,11 @@ bool fs_free(Fs *fs)
 	g_free(fs->mountpoint);
 	g_free(fs);
 	return true;
+}
+
+void fs_clock_moved(Fs *fs)
+{
+	notifier_clock_moved(&fs->notifier);
 }
 
 void fs_get_stats(Fs *fs, struct sincefs_stats *stats_out)

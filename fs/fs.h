@@ -16,6 +16,7 @@
 
 #include "core/dirty-set.h"
 #include "core/ignore.h"
+#include "core/scanner.h"
 #include "core/tree.h"
 
 typedef struct Fs Fs;
@@ -37,6 +38,8 @@ typedef struct {
 	TreeList *trees;
 	/* Names that are not stamped, or NULL; borrowed likewise. */
 	const Ignore *ignore;
+	/* Who scans when a client asks for it, or NULL; borrowed likewise. */
+	Scanner *scanner;
 	/* Beside root, who may ask (promise 7). */
 	uid_t owner;
 	/* Descriptors it may use at most; 0: what RLIMIT_NOFILE leaves. */
@@ -67,6 +70,10 @@ int fs_unmount(Fs *fs, bool lazy);
  * @fs borrowed must stay until the process ends.
  */
 bool fs_free(Fs *fs);
+
+/* The clock has moved, or a scan is done, by somebody else's doing: wake those
+   who wait for it. Any thread. */
+void fs_clock_moved(Fs *fs);
 
 /* What the mount did and holds: the answer of SINCEFS_IOC_STATS. Any thread. */
 void fs_get_stats(Fs *fs, struct sincefs_stats *stats_out);

@@ -53,16 +53,15 @@ void notifier_clear(Notifier *notifier)
 	pthread_mutex_destroy(&notifier->lock);
 }
 
-/* Wake one whose clock has passed; false when there is none. */
+/* Wake one that has become readable; false when there is none. */
 static bool wake_one(Fs *fs)
 {
-	uint64_t now = dirty_set_peek_clock(fs->set);
 	struct fuse_pollhandle *handle = NULL;
 
 	inode_table_lock(fs->table);
 	for (Control *control = fs->notifier.waiting; control != NULL;
 	     control = control->next) {
-		if (control->told < now) {
+		if (control_is_readable_locked(fs, control)) {
 			handle = control->pollers;
 			control->pollers = NULL;
 			notifier_unlist_locked(&fs->notifier, control);

@@ -162,18 +162,27 @@ static void answer_tree(fuse_req_t req, const void *in)
 		fuse_reply_ioctl(req, 0, &tree, sizeof(tree));
 }
 
-static void answer_scan(fuse_req_t req, const void *in)
+static void answer_scan(fuse_req_t req, uint64_t id, const void *in)
 {
 	Fs *fs = fs_of(req);
 	struct sincefs_scan scan;
+	errint r = 0;
 
 	memcpy(&scan, in, sizeof(scan));
 	if (scan.zero32 != 0)
-		reply(req, -EINVAL);
+		r = -EINVAL;
 	else if (tree_list_get_root_node(fs->trees, scan.tree) == NULL)
-		reply(req, -ENOENT);
+		r = -ENOENT;
+	else if (fs->scanner == NULL)
+		r = -EOPNOTSUPP;
 	else
-		reply(req, -EOPNOTSUPP); /* this daemon scans no tree */
+		r = scanner_request(fs->scanner, scan.tree, &scan.scans);
+	if (r < 0) {
+		reply(req, r);
+		return;
+	}
+	control_scan_asked(fs, id, scan.tree, scan.scans);
+	fuse_reply_ioctl(req, 0, &scan, sizeof(scan));
 }
 
 static void answer_stats(fuse_req_t req)
@@ -341,7 +350,7 @@ void op_ioctl(fuse_req_t req, fuse_ino_t id, unsigned cmd, void *arg,
 		answer_tree(req, in);
 		break;
 	case SINCEFS_IOC_SCAN:
-		answer_scan(req, in);
+		answer_scan(req, id, in);
 		break;
 	case SINCEFS_IOC_CLOCK:
 		reply(req, -EOPNOTSUPP); /* this daemon keeps no clock page */

@@ -99,6 +99,58 @@ static void append_stats_text(GString *text, const struct sincefs_stats *stats)
 	}
 }
 
+static const struct {
+	uint32_t bit;
+	const char *name; /* in JSON */
+	const char *text;
+} tree_flags[] = {
+	{SINCEFS_TREE_MOUNTED, "mounted", "mounted"},
+	{SINCEFS_TREE_INSTALLED, "installed", "installed code"},
+	{SINCEFS_TREE_EDITABLE, "editable", "user code, only scanned"},
+	{SINCEFS_TREE_LINKS, "links", "links to directories not followed"},
+	{SINCEFS_TREE_MOUNTS, "mounts", "file systems in it not entered"},
+};
+
+/* A part of a whole in percent. */
+static double share_of(uint64_t part, uint64_t whole)
+{
+	return whole > 0 ? 100.0 * (double)part / (double)whole : 0.0;
+}
+
+static void append_tree_text(GString *text, const struct sincefs_tree *tree)
+{
+	g_string_append_printf(text, "  tree %-4u ", tree->id);
+	output_append_quoted(text, tree->root, strlen(tree->root));
+	for (size_t i = 0; i < G_N_ELEMENTS(tree_flags); i++) {
+		if (tree->flags & tree_flags[i].bit)
+			g_string_append_printf(text, ", %s",
+					       tree_flags[i].text);
+	}
+	g_string_append_c(text, '\n');
+	if (tree->flags & SINCEFS_TREE_MOUNTED)
+		return;
+	if (tree->scans == 0) {
+		g_string_append(text, "            the first scan is not "
+				      "done yet\n");
+		return;
+	}
+	g_string_append_printf(
+		text,
+		"            %" PRIu64 " files, scanned %" PRIu64
+		" times, the last %.1f s ago\n"
+		"            every %.2f s for %.1f ms: %.1f %% of a "
+		"processor\n",
+		tree->files, tree->scans, (double)tree->scan_age_ns / 1e9,
+		(double)tree->scan_period_ns / 1e9,
+		(double)tree->scan_cost_ns / 1e6,
+		share_of(tree->scan_cost_ns, tree->scan_period_ns));
+	if (tree->scan_error == -ENOENT)
+		g_string_append(text, "            it is not there\n");
+	else if (tree->scan_error != 0)
+		g_string_append_printf(text, "            not all of it: %s\n",
+				       reason_text(-tree->scan_error));
+}
+
 static void append_text(GString *text, const MountEntry *entry,
 			const Probe *probe, int result)
 {
@@ -137,12 +189,20 @@ static void append_text(GString *text, const MountEntry *entry,
 		const struct sincefs_tree *tree =
 			&g_array_index(probe->trees, struct sincefs_tree, i);
 
-		g_string_append_printf(text, "  tree %-4u ", tree->id);
-		output_append_quoted(text, tree->root, strlen(tree->root));
-		g_string_append(text, tree->flags & SINCEFS_TREE_MOUNTED
-					      ? ", mounted\n"
-					      : ", scanned\n");
+		append_tree_text(text, tree);
 	}
+}
+
+static JsonArray *make_json_tree_flags(const struct sincefs_tree *tree)
+{
+	JsonArray *flags = json_array_new();
+
+	for (size_t i = 0; i < G_N_ELEMENTS(tree_flags); i++) {
+		if (tree->flags & tree_flags[i].bit)
+			json_array_add_string_element(flags,
+						      tree_flags[i].name);
+	}
+	return flags;
 }
 
 static JsonArray *make_json_trees(const Probe *probe)
@@ -160,8 +220,20 @@ static JsonArray *make_json_trees(const Probe *probe)
 		json_object_set_boolean_member(object, "mounted",
 					       (tree->flags &
 						SINCEFS_TREE_MOUNTED) != 0);
+		json_object_set_array_member(object, "flags",
+					     make_json_tree_flags(tree));
 		json_object_set_int_member(object, "scans",
 					   (gint64)tree->scans);
+		json_object_set_int_member(object, "files",
+					   (gint64)tree->files);
+		json_object_set_int_member(object, "scan_age_ns",
+					   (gint64)tree->scan_age_ns);
+		json_object_set_int_member(object, "scan_period_ns",
+					   (gint64)tree->scan_period_ns);
+		json_object_set_int_member(object, "scan_cost_ns",
+					   (gint64)tree->scan_cost_ns);
+		json_object_set_int_member(object, "scan_error",
+					   -tree->scan_error);
 		json_array_add_object_element(trees, object);
 	}
 	return trees;

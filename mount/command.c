@@ -30,6 +30,28 @@ static int print_help(GOptionContext *context)
 	return output_flush(stdout) < 0 ? STATUS_FAILED : 0;
 }
 
+/*
+ * A value that may be left out comes with "=" or not at all: for GLib the next
+ * argument would be it. An empty one says that there is none.
+ */
+static void mark_missing_values(char **arguments, const GOptionEntry *entries)
+{
+	for (; entries && entries->long_name; entries++) {
+		g_autofree char *text = NULL;
+
+		if (!(entries->flags & G_OPTION_FLAG_OPTIONAL_ARG))
+			continue;
+		text = g_strconcat("--", entries->long_name, NULL);
+		for (char **at = arguments; *at && strcmp(*at, "--") != 0;
+		     at++) {
+			if (strcmp(*at, text) != 0)
+				continue;
+			g_free(*at);
+			*at = g_strconcat(text, "=", NULL);
+		}
+	}
+}
+
 bool command_parse(const CommandSyntax *syntax, const GOptionEntry *entries,
 		   int argc, char **argv, char ***operands_out, int *status_out)
 {
@@ -49,6 +71,7 @@ bool command_parse(const CommandSyntax *syntax, const GOptionEntry *entries,
 
 	for (int i = 0; i < argc; i++)
 		arguments[i] = g_strdup(argv[i]);
+	mark_missing_values(arguments, entries);
 	g_set_prgname(syntax->name);
 	context = g_option_context_new(syntax->operands);
 	g_option_context_set_summary(context, syntax->summary);

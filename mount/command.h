@@ -83,6 +83,7 @@ int cmd_umount(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_token(int argc, char **argv);
 int cmd_since(int argc, char **argv);
+int cmd_scan(int argc, char **argv);
 int cmd_watch(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 

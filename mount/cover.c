@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "core/dirty-set.h"
+#include "core/scanner.h"
 #include "mount/daemon.h"
 #include "mount/fd.h"
 #include "mount/holders.h"
@@ -27,30 +28,52 @@
 #include "mount/place.h"
 #include "mount/probe.h"
 #include "mount/report.h"
+#include "mount/scan-roots.h"
 
 #define VERIFY_MS 10000
 #define PROBE_MS 2000
 #define BYPASSERS_SHOWN 20
 
+/* Seconds. */
+#define SCAN_PERIOD_MIN 0.01
+#define SCAN_PERIOD_MAX 86400.0
+
 void cover_options_init(CoverOptions *options)
 {
 	memset(options, 0, sizeof(*options));
 	options->capacity = DIRTY_SET_DEFAULT_CAPACITY;
+	options->scan_period = (double)SCANNER_DEFAULT_PERIOD_NS / 1e9;
+	options->scan_share = SCANNER_DEFAULT_SHARE;
 }
 
 void cover_options_clear(CoverOptions *options)
 {
 	g_free(options->source);
 	g_strfreev(options->ignore);
+	g_strfreev(options->scan);
+	g_free(options->scan_python);
 	g_strfreev(options->mount_options);
 	g_free(options->options);
 	ignore_free(options->patterns);
 	cover_options_init(options);
 }
 
+/* Where on_scan_python() puts it: GLib has no other way to tell. */
+static CoverOptions *described;
+
+/* --scan-python and --scan-python=INTERPRETER. */
+static gboolean on_scan_python(const char *name G_GNUC_UNUSED,
+			       const char *value, gpointer data G_GNUC_UNUSED,
+			       GError **error G_GNUC_UNUSED)
+{
+	g_free(described->scan_python);
+	described->scan_python = g_strdup(value && *value ? value : "python3");
+	return TRUE;
+}
+
 void cover_options_describe(CoverOptions *options, GOptionEntry *entries)
 {
-	const GOptionEntry described[COVER_OPTION_ENTRIES] = {
+	const GOptionEntry all[COVER_OPTION_ENTRIES] = {
 		{"source", 0, 0, G_OPTION_ARG_FILENAME, &options->source,
 		 "Show the directory SRC at DIR (default: DIR itself)", "SRC"},
 		{"ignore", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options->ignore,
@@ -61,13 +84,30 @@ void cover_options_describe(CoverOptions *options, GOptionEntry *entries)
 		 "Remember at most N changed paths (default: 1048576)", "N"},
 		{"allow-other", 0, 0, G_OPTION_ARG_NONE, &options->allow_other,
 		 "Let other users see the files", NULL},
+		{"scan", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options->scan,
+		 "Find what changes in PATH, outside of DIR, by scanning it "
+		 "over and over; may be repeated",
+		 "PATH"},
+		{"scan-python", 0, G_OPTION_FLAG_OPTIONAL_ARG,
+		 G_OPTION_ARG_CALLBACK, (gpointer)on_scan_python,
+		 "Scan where a Python interpreter keeps installed code "
+		 "(default: python3)",
+		 "INTERPRETER"},
+		{"scan-period", 0, 0, G_OPTION_ARG_DOUBLE,
+		 &options->scan_period,
+		 "Seconds from one scan to the next (default: 1)", "SECONDS"},
+		{"scan-share", 0, 0, G_OPTION_ARG_INT, &options->scan_share,
+		 "Let scans take at most so much of one processor (default: "
+		 "10); the period gets longer for it",
+		 "PERCENT"},
 		{"options", 'o', 0, G_OPTION_ARG_FILENAME_ARRAY,
 		 &options->mount_options,
 		 "Options of mount(8), such as ro,noatime", "OPTIONS"},
 		{NULL},
 	};
 
-	memcpy(entries, described, sizeof(described));
+	described = options;
+	memcpy(entries, all, sizeof(all));
 }
 
 /* Append one option of -o to @text, or take it into account. */
@@ -109,6 +149,20 @@ bool cover_options_check(CoverOptions *options, GError **error)
 			    "--capacity: not between 1 and %d", G_MAXINT32);
 		return false;
 	}
+	if (!(options->scan_period >= SCAN_PERIOD_MIN &&
+	      options->scan_period <= SCAN_PERIOD_MAX)) {
+		g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+			    "--scan-period: not between %g and %g seconds",
+			    SCAN_PERIOD_MIN, SCAN_PERIOD_MAX);
+		return false;
+	}
+	if (options->scan_share < 1 || options->scan_share > 100) {
+		g_set_error_literal(error, G_OPTION_ERROR,
+				    G_OPTION_ERROR_BAD_VALUE,
+				    "--scan-share: not between 1 and 100 "
+				    "percent");
+		return false;
+	}
 	for (char **list = options->mount_options; list && *list; list++) {
 		g_auto(GStrv) names = g_strsplit(*list, ",", -1);
 
@@ -124,8 +178,25 @@ bool cover_options_check(CoverOptions *options, GError **error)
 	return options->patterns != NULL;
 }
 
+/* What is to be scanned beside @mount; NULL with @error. */
+static GPtrArray *find_scan_roots(const CoverOptions *options,
+				  const char *mount, GError **error)
+{
+	g_autoptr(GPtrArray) roots = scan_roots_new();
+
+	for (char **path = options->scan; path && *path; path++) {
+		if (!scan_roots_add_path(roots, *path, mount, error))
+			return NULL;
+	}
+	if (options->scan_python &&
+	    !scan_roots_add_python(roots, options->scan_python, mount, error))
+		return NULL;
+	scan_roots_settle(roots);
+	return g_steal_pointer(&roots);
+}
+
 static void fill_config(DaemonConfig *config, const CoverOptions *options,
-			Place *place)
+			Place *place, const GPtrArray *scan_roots)
 {
 	*config = (DaemonConfig){
 		.source_fd = steal_fd(&place->source_fd),
@@ -134,6 +205,9 @@ static void fill_config(DaemonConfig *config, const CoverOptions *options,
 		.options = options->options,
 		.ignore = options->patterns,
 		.capacity = (size_t)options->capacity,
+		.scan_roots = scan_roots,
+		.scan_period_ns = (uint64_t)(options->scan_period * 1e9),
+		.scan_share = (unsigned)options->scan_share,
 		.allow_other = options->allow_other,
 	};
 }
@@ -212,6 +286,7 @@ bool cover_start(CoverOptions *options, const char *dir, char **root_out,
 		 pid_t *pid_out, GError **error)
 {
 	g_auto(Place) place = PLACE_INIT;
+	g_autoptr(GPtrArray) scan_roots = NULL;
 	DaemonIdentity identity;
 	DaemonConfig config;
 	bool fine;
@@ -219,8 +294,11 @@ bool cover_start(CoverOptions *options, const char *dir, char **root_out,
 	if (!place_open(&place, dir, options->source, options->allow_other,
 			error))
 		return false;
+	scan_roots = find_scan_roots(options, place.root, error);
+	if (!scan_roots)
+		return false;
 
-	fill_config(&config, options, &place);
+	fill_config(&config, options, &place, scan_roots);
 	if (!daemon_start(&config, &identity, error)) {
 		remove_rest(place.root);
 		return false;
@@ -264,14 +342,17 @@ static int check_foreground(const char *root, const char *source, int reader,
 int cover_serve(CoverOptions *options, const char *dir)
 {
 	g_auto(Place) place = PLACE_INIT;
+	g_autoptr(GPtrArray) scan_roots = NULL;
 	g_autoptr(GError) error = NULL;
 	pid_t own_pid = getpid();
 	DaemonConfig config;
 	int fds[2];
 	pid_t pid;
 
-	if (!place_open(&place, dir, options->source, options->allow_other,
-			&error)) {
+	if (place_open(&place, dir, options->source, options->allow_other,
+		       &error))
+		scan_roots = find_scan_roots(options, place.root, &error);
+	if (!scan_roots) {
 		report("%s", error->message);
 		return EXIT_FAILURE;
 	}
@@ -295,7 +376,7 @@ int cover_serve(CoverOptions *options, const char *dir)
 	close(fds[0]);
 	/* The child has it until it has looked. */
 	fd_clear(&place.lock_fd);
-	fill_config(&config, options, &place);
+	fill_config(&config, options, &place, scan_roots);
 	return daemon_serve(&config, fds[1], pid);
 }
 

@@ -22,6 +22,10 @@ typedef struct {
 	char **ignore; /* owned; NULL: none */
 	gint64 capacity;
 	gboolean allow_other;
+	char **scan;          /* owned; NULL: none */
+	double scan_period;   /* seconds */
+	int scan_share;       /* percent of one processor */
+	char *scan_python;    /* owned; an interpreter, NULL: none */
 	char **mount_options; /* owned; of -o, each perhaps a list; NULL */
 
 	/* Made of them by cover_options_check(). */
@@ -34,7 +38,7 @@ void cover_options_clear(CoverOptions *options);
 
 /* The entries for GOption, and a last one that is empty; @entries has room for
    COVER_OPTION_ENTRIES. */
-#define COVER_OPTION_ENTRIES 6
+#define COVER_OPTION_ENTRIES 10
 void cover_options_describe(CoverOptions *options, GOptionEntry *entries);
 
 /* Do the values mean something? False with @error of G_OPTION_ERROR. */

@@ -36,14 +36,18 @@
 #include <glib-unix.h>
 
 #include "core/dirty-set.h"
+#include "core/scanner.h"
 #include "core/tree.h"
 #include "fs/fs.h"
 #include "mount/fd.h"
 #include "mount/log.h"
 #include "mount/report.h"
+#include "mount/scan-roots.h"
 
 #define GRACE_MS 2000
 #define START_MS 30000
+/* How long a scan may take to end. */
+#define SCANNER_PATIENCE_MS 1000
 
 /* Linux 5.6; older headers do not have it. */
 #ifndef PR_SET_IO_FLUSHER
@@ -58,6 +62,9 @@ typedef struct {
 	const DaemonConfig *config;
 	char *shown; /* owned; the place, for messages */
 	GMainLoop *loop;
+	DirtySet *set;
+	TreeList *trees;
+	Scanner *scanner;
 	Fs *fs;
 	bool ending;
 	int status;
@@ -190,8 +197,63 @@ static bool mount_listening(Daemon *daemon, FsConfig *fs_config, GError **error)
 	return false;
 }
 
-static bool start_serving(Daemon *daemon, DaemonConfig *config, DirtySet *set,
-			  TreeList *trees, GError **error)
+/* From a thread of the scanner: it ends before the file system does. */
+static void on_clock_moved(void *data)
+{
+	const Daemon *daemon = data;
+
+	fs_clock_moved(daemon->fs);
+}
+
+/* What the daemon answers from; the mount is the first tree. */
+static bool make_parts(Daemon *daemon, const DaemonConfig *config,
+		       uint64_t instance)
+{
+	const GPtrArray *roots = config->scan_roots;
+	ScannerConfig scanner_config = {
+		.ignore = config->ignore,
+		.period_ns = config->scan_period_ns,
+		.share = config->scan_share,
+		.moved = on_clock_moved,
+		.data = daemon,
+	};
+
+	daemon->set = dirty_set_new(instance, config->capacity);
+	if (!daemon->set)
+		return false;
+	daemon->trees = tree_list_new(daemon->set);
+	if (!daemon->trees || tree_list_add(daemon->trees, config->mountpoint,
+					    SINCEFS_TREE_MOUNTED) != 1)
+		return false;
+	scanner_config.set = daemon->set;
+	scanner_config.trees = daemon->trees;
+	daemon->scanner = scanner_new(&scanner_config);
+	if (!daemon->scanner)
+		return false;
+	for (guint i = 0; roots && i < roots->len; i++) {
+		const ScanRoot *root = g_ptr_array_index(roots, i);
+
+		if (scanner_add(daemon->scanner, root->path, root->flags) == 0)
+			return false;
+	}
+	return true;
+}
+
+/* In the reverse order; what a thread is stuck in stays until the process
+   ends. */
+static void free_parts(Daemon *daemon)
+{
+	if (!scanner_free(daemon->scanner, SCANNER_PATIENCE_MS)) {
+		g_warning("a scan is stuck in a file system");
+		return;
+	}
+	if (!fs_free(daemon->fs))
+		return;
+	tree_list_free(daemon->trees);
+	dirty_set_free(daemon->set);
+}
+
+static bool start_serving(Daemon *daemon, DaemonConfig *config, GError **error)
 {
 	FsConfig fs_config = {
 		.source_fd = steal_fd(&config->source_fd),
@@ -199,8 +261,9 @@ static bool start_serving(Daemon *daemon, DaemonConfig *config, DirtySet *set,
 		.source_name = config->source_name,
 		.allow_other = config->allow_other,
 		.options = config->options,
-		.set = set,
-		.trees = trees,
+		.set = daemon->set,
+		.trees = daemon->trees,
+		.scanner = daemon->scanner,
 		.ignore = config->ignore,
 		.owner = getuid(),
 	};
@@ -231,16 +294,26 @@ static bool tell(int fd, uint64_t instance, const char *text)
 	       (!text || write(fd, text, strlen(text)) >= 0);
 }
 
+/* The tests' hook, and nobody else's: a client comes before the first scan. */
+static void delay_for_test(void)
+{
+#ifdef SINCEFS_TEST_HOOKS
+	const char *delay = g_getenv("SINCEFS_TEST_SCAN_DELAY_US");
+
+	if (delay)
+		g_usleep(strtoul(delay, NULL, 10));
+#endif
+}
+
 /* @null_fd: becomes the standard streams once it answers, -1 to keep them. */
 static int serve(DaemonConfig *config, int report_fd, int null_fd,
 		 pid_t checker)
 {
 	Daemon daemon = {.config = config, .status = EXIT_SUCCESS};
 	uint64_t instance = make_instance();
-	DirtySet *set = dirty_set_new(instance, config->capacity);
-	TreeList *trees = set ? tree_list_new(set) : NULL;
 	g_autoptr(GError) error = NULL;
 	auto_fd report = report_fd;
+	int r;
 
 	prepare_process();
 	daemon.shown = dup_shown_path(config->mountpoint);
@@ -251,13 +324,12 @@ static int serve(DaemonConfig *config, int report_fd, int null_fd,
 	if (checker > 0)
 		g_child_watch_add(checker, on_checked, &daemon);
 
-	if (!trees || tree_list_add(trees, config->mountpoint,
-				    SINCEFS_TREE_MOUNTED) != 1) {
+	if (!make_parts(&daemon, config, instance)) {
 		g_set_error(&error, G_FILE_ERROR, G_FILE_ERROR_NOMEM,
 			    "cannot remember %zu paths: %s", config->capacity,
 			    reason_text(ENOMEM));
 	} else {
-		start_serving(&daemon, config, set, trees, &error);
+		start_serving(&daemon, config, &error);
 	}
 
 	if (!error && null_fd >= 0) {
@@ -275,14 +347,17 @@ static int serve(DaemonConfig *config, int report_fd, int null_fd,
 	} else {
 		fd_clear(&report);
 		g_message("mounted over %s", daemon.shown);
+		/* Only now: the mount answers before anything is walked. */
+		delay_for_test();
+		r = scanner_start(daemon.scanner);
+		if (r < 0)
+			g_warning("cannot scan what lies outside %s: %s",
+				  daemon.shown, reason_text(-r));
 		g_main_loop_run(daemon.loop);
 		g_message("ended the mount over %s", daemon.shown);
 	}
 
-	if (fs_free(daemon.fs)) {
-		tree_list_free(trees);
-		dirty_set_free(set);
-	}
+	free_parts(&daemon);
 	g_main_loop_unref(daemon.loop);
 	g_free(daemon.shown);
 	fd_clear(&config->source_fd);

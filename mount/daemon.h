@@ -26,6 +26,9 @@ typedef struct {
 	const Ignore *ignore;
 	size_t capacity;
 	bool allow_other;
+	const GPtrArray *scan_roots; /* of ScanRoots, or NULL */
+	uint64_t scan_period_ns;
+	unsigned scan_share; /* percent of one processor */
 } DaemonConfig;
 
 /* Who answers: compared with what a client of the mount is told. */

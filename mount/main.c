@@ -24,6 +24,7 @@ static const struct {
 	{"token", cmd_token, "print the token of this moment"},
 	{"since", cmd_since, "print what changed after a token"},
 	{"watch", cmd_watch, "print what changes, until interrupted"},
+	{"scan", cmd_scan, "scan what is not seen otherwise, now"},
 	{"status", cmd_status, "show the mounts and how they are"},
 };
 
