@@ -1,0 +1,826 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Scans of a tree in memory, where everything can be set and the tree can be
+ * changed at any call. The numbers are those at the top of core/scan.c; what
+ * comes by chance is in check_scan_model.c, and real directories are in
+ * check_scan_disk.c.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <check.h>
+
+#include "tests/fake/tables.h"
+#include "tests/scan-fixture.h"
+#include <sincefs/protocol.h>
+
+#define FILE_MODE (S_IFREG | 0644)
+#define DIR_MODE (S_IFDIR | 0755)
+#define STEP_NS INT64_C(10000000)
+
+static World *world;
+static FakeSource *fake;
+
+/* A few files that are older than the daemon. */
+static const FakeEntry few[] = {
+	{.path = "a", .type = FAKE_FILE, .content = "a"},
+	{.path = "b", .type = FAKE_FILE, .content = "b"},
+	{.path = "d", .type = FAKE_DIR},
+	{.path = "d/c", .type = FAKE_FILE, .content = "c"},
+	{.path = "d/e", .type = FAKE_DIR},
+	{.path = "d/e/f", .type = FAKE_FILE, .content = "f"},
+	{.path = "g", .type = FAKE_DIR},
+	FAKE_END,
+};
+
+static void set_up(void)
+{
+	world = world_new();
+	fake = world->fake;
+	fake_source_load(fake, few);
+	world_rest(world);
+	world->config.baseline_ns = fake->now_ns;
+}
+
+static void tear_down(void)
+{
+	world_free(world);
+}
+
+/* As set_up(), and the baseline is taken. */
+static void set_up_known(void)
+{
+	set_up();
+	world_rest(world);
+	assert_scan(world, "");
+	world_rest(world);
+}
+
+/* Call @change once, before the @n-th @call about @path. */
+typedef struct {
+	FakeCall call;
+	const char *path; /* NULL: any */
+	unsigned n;
+	void (*change)(void);
+} Trap;
+
+static Trap trap;
+
+static void on_call(FakeSource *source, FakeCall call, const char *path,
+		    void *data)
+{
+	(void)source;
+	(void)data;
+	if (trap.change == NULL || call != trap.call ||
+	    (trap.path != NULL && strcmp(path, trap.path) != 0) || --trap.n > 0)
+		return;
+	fake->hook = NULL;
+	trap.change();
+}
+
+static void set_trap(FakeCall call, const char *path, unsigned n,
+		     void (*change)(void))
+{
+	trap = (Trap){call, path, n, change};
+	fake->hook = on_call;
+}
+
+/* ---- the baseline: (5) ---- */
+
+START_TEST(test_baseline_is_silent_about_what_is_older)
+{
+	ck_assert(!world->picture.is_known);
+	assert_scan(world, "");
+	ck_assert(world->is_whole);
+	ck_assert(world->picture.is_known);
+	ck_assert_uint_eq(world->result.files, 8);
+	ck_assert_int_eq(world->result.error, 0);
+}
+END_TEST
+
+START_TEST(test_baseline_tells_files_that_are_younger)
+{
+	fake_source_write(fake, "d/c", 7);
+	fake_source_chmod(fake, "b", 0600);
+	world_rest(world);
+	assert_scan(world, "+b +d/c ");
+}
+END_TEST
+
+START_TEST(test_baseline_begins_at_its_very_time)
+{
+	fake_source_find(fake, "a")->stat.ctime_ns = world->config.baseline_ns;
+	fake_source_find(fake, "b")->stat.ctime_ns =
+		world->config.baseline_ns - 1;
+	world_rest(world);
+	assert_scan(world, "+a ");
+}
+END_TEST
+
+START_TEST(test_baseline_tells_a_directory_that_got_a_name_with_all_below)
+{
+	fake_source_make(fake, "g/new", FILE_MODE);
+	world_rest(world);
+	/* The file as well: a baseline tells what is young. */
+	assert_scan(world, "+g/new +g/ ");
+}
+END_TEST
+
+START_TEST(test_baseline_tells_a_directory_that_lost_a_name)
+{
+	fake_source_remove(fake, "d/e/f");
+	world_rest(world);
+	assert_scan(world, "+d/e/ ");
+}
+END_TEST
+
+START_TEST(test_baseline_tells_the_root_that_lost_a_name)
+{
+	fake_source_remove(fake, "a");
+	world_rest(world);
+	assert_scan(world, "?./ ");
+}
+END_TEST
+
+static void lose_f(void)
+{
+	fake_source_remove(fake, "d/e/f");
+}
+
+START_TEST(test_baseline_tells_what_goes_while_it_is_taken)
+{
+	/* Its directory was looked at from above, and is old there. */
+	set_trap(FAKE_CALL_OPEN, "d/e", 1, lose_f);
+	assert_scan(world, "+d/e/ ");
+}
+END_TEST
+
+START_TEST(test_baseline_tells_what_goes_while_it_is_listed)
+{
+	set_trap(FAKE_CALL_STAT, "d/e/f", 1, lose_f);
+	assert_scan(world, "+d/e/ ");
+}
+END_TEST
+
+START_TEST(test_name_that_goes_after_its_directory_was_read_is_told_next)
+{
+	set_trap(FAKE_CALL_OPEN, "g", 1, lose_f);
+	assert_scan(world, "");
+	assert_scan(world, "-d/e/f ");
+}
+END_TEST
+
+/* ---- later scans ---- */
+
+START_TEST(test_unchanged_tree_is_silent)
+{
+	uint64_t opens = fake->calls[FAKE_CALL_OPEN];
+
+	assert_scan(world, "");
+	ck_assert_uint_eq(world->result.files, 8);
+	ck_assert_uint_eq(fake->calls[FAKE_CALL_OPEN] - opens, 3);
+	ck_assert_uint_eq(fake->calls[FAKE_CALL_WAIT], 0);
+}
+END_TEST
+
+START_TEST(test_empty_tree_has_nothing_to_tell)
+{
+	World *empty = world_new();
+
+	assert_scan(empty, "");
+	ck_assert_uint_eq(empty->result.files, 1);
+	fake_source_make(empty->fake, "a", FILE_MODE);
+	world_rest(empty);
+	assert_scan(empty, "+a ");
+	fake_source_remove(empty->fake, "a");
+	assert_scan(empty, "-a ");
+	assert_scan(empty, "");
+	world_free(empty);
+}
+END_TEST
+
+START_TEST(test_names_that_come_change_and_go)
+{
+	fake_source_make(fake, "new", FILE_MODE);
+	fake_source_write(fake, "a", 99);
+	fake_source_remove(fake, "d/c");
+	world_rest(world);
+	assert_scan(world, "~a +new -d/c ");
+	assert_scan(world, "");
+}
+END_TEST
+
+/* Each that scans compare, alone. */
+START_TEST(test_each_attribute_counts)
+{
+	DirStat *stat = &fake_source_find(fake, "d/c")->stat;
+
+	stat->ino += 1000;
+	assert_scan(world, "~d/c ");
+	stat->size++;
+	assert_scan(world, "~d/c ");
+	stat->mtime_ns++;
+	assert_scan(world, "~d/c ");
+	stat->ctime_ns--;
+	assert_scan(world, "~d/c ");
+	stat->mode ^= 0100;
+	assert_scan(world, "~d/c ");
+	assert_scan(world, "");
+}
+END_TEST
+
+START_TEST(test_edit_of_same_size_with_its_time_put_back)
+{
+	int64_t mtime_ns = fake_source_find(fake, "a")->stat.mtime_ns;
+
+	fake_source_write(fake, "a", 1);
+	fake_source_set_mtime(fake, "a", mtime_ns);
+	world_rest(world);
+	assert_scan(world, "~a ");
+}
+END_TEST
+
+START_TEST(test_older_file_moved_over_another)
+{
+	fake_source_rename(fake, "b", "a");
+	world_rest(world);
+	assert_scan(world, "~a -b ");
+}
+END_TEST
+
+START_TEST(test_files_that_change_places)
+{
+	fake->keep_times = true;
+	fake_source_exchange(fake, "a", "b");
+	assert_scan(world, "~a ~b ");
+	assert_scan(world, "");
+}
+END_TEST
+
+START_TEST(test_file_becomes_directory_and_back)
+{
+	fake_source_remove(fake, "a");
+	fake_source_make(fake, "a", DIR_MODE);
+	fake_source_make(fake, "a/x", FILE_MODE);
+	fake_source_make(fake, "a/y", DIR_MODE);
+	world_rest(world);
+	assert_scan(world, "+a/ ");
+	assert_scan(world, "");
+	fake_source_write(fake, "a/x", 5);
+	world_rest(world);
+	assert_scan(world, "~a/x ");
+	fake_source_remove(fake, "a");
+	fake_source_make(fake, "a", FILE_MODE);
+	world_rest(world);
+	assert_scan(world, "~a/ ");
+	assert_scan(world, "");
+}
+END_TEST
+
+START_TEST(test_file_becomes_something_else)
+{
+	static const mode_t modes[] = {S_IFIFO | 0644, S_IFCHR, S_IFSOCK | 0600,
+				       FILE_MODE};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(modes); i++) {
+		uint64_t ino = fake_source_find(fake, "a")->stat.ino;
+
+		fake_source_remove(fake, "a");
+		fake->keep_times = true;
+		fake_source_make(fake, "a", modes[i])->stat.ino = ino;
+		fake->keep_times = false;
+		assert_scan(world, "~a ");
+		world_rest(world);
+	}
+	assert_scan(world, "");
+}
+END_TEST
+
+START_TEST(test_content_of_a_directory_is_not_a_change_of_it)
+{
+	fake_source_make(fake, "g/h", FILE_MODE);
+	world_rest(world);
+	assert_scan(world, "+g/h ");
+}
+END_TEST
+
+START_TEST(test_attributes_of_a_directory_are_told_without_what_is_below)
+{
+	fake_source_chmod(fake, "d", 0700);
+	world_rest(world);
+	assert_scan(world, "~d ");
+	fake_source_set_attribute(fake, "d");
+	world_rest(world);
+	assert_scan(world, "~d ");
+	fake_source_chmod(fake, "", 0700);
+	world_rest(world);
+	assert_scan(world, "~. ");
+	assert_scan(world, "");
+}
+END_TEST
+
+START_TEST(test_tables_of_real_trees)
+{
+	World *more = world_new();
+
+	fake_source_load(more->fake, fake_project);
+	world_rest(more);
+	more->config.baseline_ns = more->fake->now_ns;
+	assert_scan(more, "");
+	assert_scan(more, "");
+	world_rest(more);
+	for (const FakeEntry *entry = fake_project; entry->path; entry++) {
+		g_autofree char *told = g_strdup_printf("~%s ", entry->path);
+
+		if (entry->type != FAKE_FILE ||
+		    fake_source_find(more->fake, entry->path)->stat.nlink > 1)
+			continue;
+		fake_source_write(more->fake, entry->path, 12345);
+		world_rest(more);
+		assert_scan(more, told);
+	}
+	world_free(more);
+}
+END_TEST
+
+/* ---- directories that come, go and move: (2) ---- */
+
+START_TEST(test_new_directory_is_one_finding)
+{
+	fake_source_make(fake, "n", DIR_MODE);
+	fake_source_make(fake, "n/x", FILE_MODE);
+	fake_source_make(fake, "n/m", DIR_MODE);
+	fake_source_make(fake, "n/m/o", DIR_MODE);
+	fake_source_make(fake, "n/m/o/y", FILE_MODE);
+	world_rest(world);
+	assert_scan(world, "+n/ ");
+	assert_scan(world, "");
+	fake_source_write(fake, "n/m/o/y", 1);
+	world_rest(world);
+	assert_scan(world, "~n/m/o/y ");
+}
+END_TEST
+
+static uint64_t stats_when_told;
+
+static void note_stats(World *told, const ScanFinding *finding,
+		       const char *path)
+{
+	(void)finding;
+	if (strcmp(path, "n") == 0)
+		stats_when_told = told->fake->calls[FAKE_CALL_STAT];
+}
+
+START_TEST(test_new_directory_is_told_after_all_in_it_was_looked_at)
+{
+	fake_source_make(fake, "n", DIR_MODE);
+	fake_source_make(fake, "n/m", DIR_MODE);
+	fake_source_make(fake, "n/m/x", FILE_MODE);
+	world_rest(world);
+	fake_source_find(fake, "n");
+	world->each = note_stats;
+	assert_scan(world, "+n/ ");
+	ck_assert_uint_eq(stats_when_told, fake->calls[FAKE_CALL_STAT]);
+}
+END_TEST
+
+static void write_x(void)
+{
+	fake_source_write(fake, "n/x", 77);
+	fake->now_ns += 5 * STEP_NS;
+}
+
+START_TEST(test_new_directory_that_changes_once_it_is_told_is_told_again)
+{
+	fake_source_make(fake, "n", DIR_MODE);
+	fake_source_make(fake, "n/x", FILE_MODE);
+	fake_source_make(fake, "n/z", DIR_MODE);
+	world_rest(world);
+	set_trap(FAKE_CALL_OPEN, "n/z", 1, write_x);
+	assert_scan(world, "+n/ ");
+	assert_scan(world, "~n/x ");
+}
+END_TEST
+
+START_TEST(test_directory_that_goes_is_told_with_all_below)
+{
+	fake_source_remove(fake, "d");
+	assert_scan(world, "-d/ ");
+	assert_scan(world, "");
+}
+END_TEST
+
+START_TEST(test_directory_that_moves_is_told_at_both_places)
+{
+	fake->keep_times = true;
+	fake_source_rename(fake, "d", "z");
+	assert_scan(world, "-d/ +z/ ");
+	fake_source_rename(fake, "z/e", "g/e");
+	assert_scan(world, "+g/e/ -z/e/ ");
+	assert_scan(world, "");
+}
+END_TEST
+
+START_TEST(test_directories_that_change_places)
+{
+	fake->keep_times = true;
+	fake_source_exchange(fake, "d", "g");
+	assert_scan(world, "+d/ +g/ ");
+	fake_source_exchange(fake, "a", "g");
+	assert_scan(world, "~g/ +a/ ");
+	assert_scan(world, "");
+}
+END_TEST
+
+START_TEST(test_directory_replaced_by_another_is_told_with_all_below)
+{
+	fake->keep_times = true;
+	fake_source_remove(fake, "d");
+	fake_source_make(fake, "d", DIR_MODE);
+	fake_source_make(fake, "d/c", FILE_MODE);
+	assert_scan(world, "+d/ ");
+}
+END_TEST
+
+START_TEST(test_directory_replaced_by_one_of_the_same_number)
+{
+	uint64_t ino = fake_source_find(fake, "d")->stat.ino;
+	FakeNode *node;
+
+	fake_source_remove(fake, "d");
+	fake_source_make(fake, "d", DIR_MODE)->stat.ino = ino;
+	fake_source_make(fake, "d/new", FILE_MODE);
+	node = fake_source_make(fake, "d/e", DIR_MODE);
+	node->stat.ino++;
+	fake_source_make(fake, "d/e/f", FILE_MODE);
+	world_rest(world);
+	/* Names are compared, so nothing is missed. */
+	assert_scan(world, "-d/c +d/new +d/e/ ");
+}
+END_TEST
+
+static void replace_e(void)
+{
+	fake_source_rename(fake, "d/e", "old");
+	fake_source_make(fake, "d/e", DIR_MODE);
+	fake_source_make(fake, "d/e/f", FILE_MODE);
+	fake->now_ns += 5 * STEP_NS;
+}
+
+START_TEST(test_directory_replaced_between_look_and_opening)
+{
+	set_trap(FAKE_CALL_OPEN, "d/e", 1, replace_e);
+	world_scan(world);
+	ck_assert(is_covered(world->paths, 0, "d/e/f"));
+	assert_scan(world, "+d/e/ +old/ ");
+	assert_scan(world, "");
+}
+END_TEST
+
+static void put_link_at_e(void)
+{
+	fake_source_remove(fake, "d/e");
+	fake_source_symlink(fake, "d/e", "g");
+	fake->now_ns += 5 * STEP_NS;
+}
+
+START_TEST(test_link_put_in_the_place_of_a_directory_is_not_followed)
+{
+	fake_source_make(fake, "g/inner", DIR_MODE);
+	world_rest(world);
+	world_scan(world);
+	set_trap(FAKE_CALL_OPEN, "d/e", 1, put_link_at_e);
+	assert_scan(world, "");
+	ck_assert_int_eq(world->result.error, 0);
+	assert_scan(world, "~d/e/ ");
+	ck_assert_uint_eq(world->result.links, 1);
+	assert_scan(world, "");
+}
+END_TEST
+
+START_TEST(test_links_are_counted_and_not_followed)
+{
+	uint64_t opens = fake->calls[FAKE_CALL_OPEN];
+
+	fake_source_symlink(fake, "to-d", "d");
+	fake_source_symlink(fake, "to-a", "a");
+	fake_source_symlink(fake, "d/up", "");
+	fake_source_symlink(fake, "nowhere", "x/y/z");
+	world_rest(world);
+	assert_scan(world, "+nowhere +to-a +to-d +d/up ");
+	ck_assert_uint_eq(world->result.links, 2);
+	ck_assert_uint_eq(fake->calls[FAKE_CALL_OPEN] - opens, 3);
+	assert_scan(world, "");
+	ck_assert_uint_eq(world->result.links, 2);
+	fake_source_remove(fake, "d/up");
+	fake_source_remove(fake, "to-d");
+	fake_source_symlink(fake, "to-d", "a");
+	world_rest(world);
+	assert_scan(world, "~to-d -d/up ");
+	ck_assert_uint_eq(world->result.links, 0);
+}
+END_TEST
+
+START_TEST(test_other_file_system_is_counted_and_not_entered)
+{
+	fake_source_mount(fake, "d");
+	fake_source_make(fake, "d/inside", FILE_MODE);
+	world_rest(world);
+	assert_scan(world, "+d/ ");
+	ck_assert_uint_eq(world->result.mounts, 1);
+	ck_assert_int_eq(world->result.error, 0);
+	fake_source_write(fake, "d/inside", 9);
+	world_rest(world);
+	assert_scan(world, "");
+	ck_assert_uint_eq(world->result.mounts, 1);
+	fake_source_unmount(fake, "d");
+	assert_scan(world, "+d/ ");
+	ck_assert_uint_eq(world->result.mounts, 0);
+	fake_source_write(fake, "d/e/f", 9);
+	world_rest(world);
+	assert_scan(world, "~d/e/f ");
+}
+END_TEST
+
+/* ---- roots ---- */
+
+START_TEST(test_root_that_vanishes_and_comes_back)
+{
+	FakeNode *root = fake_source_take_root(fake);
+
+	assert_scan(world, "-./ ");
+	ck_assert_int_eq(world->result.error, -ENOENT);
+	assert_scan(world, "");
+	fake_source_put_root(fake, root);
+	assert_scan(world, "?./ ");
+	assert_scan(world, "");
+	ck_assert_uint_eq(world->result.files, 8);
+}
+END_TEST
+
+START_TEST(test_root_that_appears)
+{
+	FakeNode *root = fake_source_take_root(fake);
+
+	world_scan(world);
+	assert_scan(world, "");
+	fake_source_put_root(fake, root);
+	assert_scan(world, "?./ ");
+	fake_source_write(fake, "d/c", 9);
+	world_rest(world);
+	assert_scan(world, "~d/c ");
+}
+END_TEST
+
+START_TEST(test_root_that_is_replaced)
+{
+	fake_source_put_root(fake, fake_source_new_root(fake, DIR_MODE));
+	fake_source_make(fake, "x", FILE_MODE);
+	world_rest(world);
+	assert_scan(world, "?./ ");
+	assert_scan(world, "");
+	fake->root->stat.dev++; /* the same number elsewhere */
+	assert_scan(world, "?./ ");
+	assert_scan(world, "");
+}
+END_TEST
+
+START_TEST(test_baseline_of_a_file)
+{
+	World *file = world_new();
+
+	fake_source_put_root(file->fake,
+			     fake_source_new_root(file->fake, FILE_MODE));
+	file->config.baseline_ns = file->fake->now_ns + 1;
+	world_rest(file);
+	assert_scan(file, "");
+	file->picture = (ScanPicture){.root = NULL};
+	file->config.baseline_ns--;
+	assert_scan(file, "+. ");
+	assert_scan(file, "");
+	world_free(file);
+}
+END_TEST
+
+/* ---- what cannot be read: (4) ---- */
+
+/* A directory in which nothing is found, by each way to fail. */
+static const struct {
+	FakeCall call;
+	int error;
+} ways[] = {
+	{FAKE_CALL_OPEN, -EACCES}, {FAKE_CALL_OPEN, -EIO},
+	{FAKE_CALL_OPEN, -ENFILE}, {FAKE_CALL_LIST, -EIO},
+	{FAKE_CALL_LIST, -ENOMEM}, {FAKE_CALL_LIST, -ESTALE},
+};
+
+START_TEST(test_unreadable_directory_keeps_its_picture)
+{
+	fake_source_fail(fake, ways[_i].call, "d/e", ways[_i].error);
+	assert_scan(world, "");
+	ck_assert_int_eq(world->result.error, ways[_i].error);
+	ck_assert(world->is_whole);
+	fake_source_write(fake, "d/e/f", 5);
+	fake_source_write(fake, "d/c", 5);
+	world_rest(world);
+	assert_scan(world, "~d/c ");
+	fake_source_fail(fake, ways[_i].call, "d/e", 0);
+	assert_scan(world, "~d/e/f ");
+	ck_assert_int_eq(world->result.error, 0);
+	assert_scan(world, "");
+}
+END_TEST
+
+START_TEST(test_new_unreadable_directory_is_told_and_once_more_when_readable)
+{
+	fake_source_make(fake, "n", DIR_MODE);
+	fake_source_make(fake, "n/x", FILE_MODE);
+	world_rest(world);
+	fake_source_fail(fake, ways[_i].call, "n", ways[_i].error);
+	assert_scan(world, "+n/ ");
+	assert_scan(world, "");
+	fake_source_fail(fake, ways[_i].call, "n", 0);
+	assert_scan(world, "+n/ ");
+	assert_scan(world, "");
+}
+END_TEST
+
+START_TEST(test_unreadable_at_the_baseline_may_be_anything_later)
+{
+	World *other = world_new();
+	FakeSource *source = other->fake;
+
+	fake_source_load(source, few);
+	world_rest(other);
+	other->config.baseline_ns = source->now_ns;
+	fake_source_fail(source, ways[_i].call, "d/e", ways[_i].error);
+	assert_scan(other, "");
+	ck_assert_int_eq(other->result.error, ways[_i].error);
+	fake_source_write(source, "d/e/f", 5);
+	world_rest(other);
+	assert_scan(other, "");
+	fake_source_fail(source, ways[_i].call, "d/e", 0);
+	assert_scan(other, "+d/e/ ");
+	assert_scan(other, "");
+	world_free(other);
+}
+END_TEST
+
+START_TEST(test_unreadable_below_a_new_directory_is_told_when_readable)
+{
+	fake_source_make(fake, "n", DIR_MODE);
+	fake_source_make(fake, "n/m", DIR_MODE);
+	fake_source_make(fake, "n/m/x", FILE_MODE);
+	world_rest(world);
+	fake_source_fail(fake, ways[_i].call, "n/m", ways[_i].error);
+	assert_scan(world, "+n/ ");
+	fake_source_write(fake, "n/m/x", 5);
+	world_rest(world);
+	assert_scan(world, "");
+	fake_source_fail(fake, ways[_i].call, "n/m", 0);
+	assert_scan(world, "+n/m/ ");
+	assert_scan(world, "");
+}
+END_TEST
+
+START_TEST(test_unreadable_root_keeps_its_picture)
+{
+	fake_source_fail(fake, FAKE_CALL_OPEN_ROOT, "", -EACCES);
+	assert_scan(world, "");
+	ck_assert_int_eq(world->result.error, -EACCES);
+	fake_source_write(fake, "d/c", 9);
+	world_rest(world);
+	assert_scan(world, "");
+	fake_source_fail(fake, FAKE_CALL_OPEN_ROOT, "", 0);
+	assert_scan(world, "~d/c ");
+	fake_source_fail(fake, FAKE_CALL_LIST, "", -EIO);
+	fake_source_write(fake, "a", 9);
+	world_rest(world);
+	assert_scan(world, "");
+	ck_assert_int_eq(world->result.error, -EIO);
+	fake_source_fail(fake, FAKE_CALL_LIST, "", 0);
+	assert_scan(world, "~a ");
+}
+END_TEST
+
+static void lose_e(void)
+{
+	fake_source_remove(fake, "d/e");
+}
+
+START_TEST(test_directory_that_goes_on_the_way_is_no_error)
+{
+	set_trap(FAKE_CALL_OPEN, "d/e", 1, lose_e);
+	assert_scan(world, "");
+	ck_assert_int_eq(world->result.error, 0);
+	assert_scan(world, "-d/e/ ");
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("scan");
+	TCase *baseline = tcase_create("baseline");
+	TCase *later = tcase_create("later");
+	TCase *dirs = tcase_create("directories");
+	TCase *roots = tcase_create("roots");
+	TCase *unreadable = tcase_create("unreadable");
+	const int n_ways = G_N_ELEMENTS(ways);
+	SRunner *runner;
+	int failed;
+
+	tcase_add_checked_fixture(baseline, set_up, tear_down);
+	tcase_add_test(baseline, test_baseline_is_silent_about_what_is_older);
+	tcase_add_test(baseline, test_baseline_tells_files_that_are_younger);
+	tcase_add_test(baseline, test_baseline_begins_at_its_very_time);
+	tcase_add_test(
+		baseline,
+		test_baseline_tells_a_directory_that_got_a_name_with_all_below);
+	tcase_add_test(baseline,
+		       test_baseline_tells_a_directory_that_lost_a_name);
+	tcase_add_test(baseline, test_baseline_tells_the_root_that_lost_a_name);
+	tcase_add_test(baseline,
+		       test_baseline_tells_what_goes_while_it_is_taken);
+	tcase_add_test(baseline,
+		       test_baseline_tells_what_goes_while_it_is_listed);
+	tcase_add_test(
+		baseline,
+		test_name_that_goes_after_its_directory_was_read_is_told_next);
+	suite_add_tcase(suite, baseline);
+
+	tcase_add_checked_fixture(later, set_up_known, tear_down);
+	tcase_add_test(later, test_unchanged_tree_is_silent);
+	tcase_add_test(later, test_empty_tree_has_nothing_to_tell);
+	tcase_add_test(later, test_names_that_come_change_and_go);
+	tcase_add_test(later, test_each_attribute_counts);
+	tcase_add_test(later, test_edit_of_same_size_with_its_time_put_back);
+	tcase_add_test(later, test_older_file_moved_over_another);
+	tcase_add_test(later, test_files_that_change_places);
+	tcase_add_test(later, test_file_becomes_directory_and_back);
+	tcase_add_test(later, test_file_becomes_something_else);
+	tcase_add_test(later,
+		       test_content_of_a_directory_is_not_a_change_of_it);
+	tcase_add_test(
+		later,
+		test_attributes_of_a_directory_are_told_without_what_is_below);
+	tcase_add_test(later, test_tables_of_real_trees);
+	suite_add_tcase(suite, later);
+
+	tcase_add_checked_fixture(dirs, set_up_known, tear_down);
+	tcase_add_test(dirs, test_new_directory_is_one_finding);
+	tcase_add_test(
+		dirs, test_new_directory_is_told_after_all_in_it_was_looked_at);
+	tcase_add_test(
+		dirs,
+		test_new_directory_that_changes_once_it_is_told_is_told_again);
+	tcase_add_test(dirs, test_directory_that_goes_is_told_with_all_below);
+	tcase_add_test(dirs, test_directory_that_moves_is_told_at_both_places);
+	tcase_add_test(dirs, test_directories_that_change_places);
+	tcase_add_test(
+		dirs,
+		test_directory_replaced_by_another_is_told_with_all_below);
+	tcase_add_test(dirs, test_directory_replaced_by_one_of_the_same_number);
+	tcase_add_test(dirs, test_directory_replaced_between_look_and_opening);
+	tcase_add_test(
+		dirs,
+		test_link_put_in_the_place_of_a_directory_is_not_followed);
+	tcase_add_test(dirs, test_links_are_counted_and_not_followed);
+	tcase_add_test(dirs, test_other_file_system_is_counted_and_not_entered);
+	suite_add_tcase(suite, dirs);
+
+	tcase_add_checked_fixture(roots, set_up_known, tear_down);
+	tcase_add_test(roots, test_root_that_vanishes_and_comes_back);
+	tcase_add_test(roots, test_root_that_appears);
+	tcase_add_test(roots, test_root_that_is_replaced);
+	tcase_add_test(roots, test_baseline_of_a_file);
+	suite_add_tcase(suite, roots);
+
+	tcase_add_checked_fixture(unreadable, set_up_known, tear_down);
+	tcase_add_loop_test(unreadable,
+			    test_unreadable_directory_keeps_its_picture, 0,
+			    n_ways);
+	tcase_add_loop_test(
+		unreadable,
+		test_new_unreadable_directory_is_told_and_once_more_when_readable,
+		0, n_ways);
+	tcase_add_loop_test(
+		unreadable,
+		test_unreadable_at_the_baseline_may_be_anything_later, 0,
+		n_ways);
+	tcase_add_loop_test(
+		unreadable,
+		test_unreadable_below_a_new_directory_is_told_when_readable, 0,
+		n_ways);
+	tcase_add_test(unreadable, test_unreadable_root_keeps_its_picture);
+	tcase_add_test(unreadable,
+		       test_directory_that_goes_on_the_way_is_no_error);
+	suite_add_tcase(suite, unreadable);
+
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
