@@ -389,9 +389,10 @@ static int open_by_names(Scan *scan, DirHandle root, const SnapshotDir *dir,
 	DirHandle at = root;
 	int r = 0;
 
-	*handle_out = root;
-	if (depth == 0)
+	if (depth == 0) {
+		*handle_out = root;
 		return 0;
+	}
 	way = calloc(depth, sizeof(*way));
 	if (way == NULL)
 		return -ENOMEM;

@@ -60,7 +60,7 @@ static void set_up_known(void)
 
 /* Call @change once, before the @n-th @call about @path. */
 typedef struct {
-	FakeCall call;
+	FakeCall call;    /* FAKE_CALLS: any */
 	const char *path; /* NULL: any */
 	unsigned n;
 	void (*change)(void);
@@ -73,7 +73,8 @@ static void on_call(FakeSource *source, FakeCall call, const char *path,
 {
 	(void)source;
 	(void)data;
-	if (trap.change == NULL || call != trap.call ||
+	if (trap.change == NULL ||
+	    (trap.call != FAKE_CALLS && call != trap.call) ||
 	    (trap.path != NULL && strcmp(path, trap.path) != 0) || --trap.n > 0)
 		return;
 	fake->hook = NULL;
@@ -719,6 +720,177 @@ START_TEST(test_directory_that_goes_on_the_way_is_no_error)
 }
 END_TEST
 
+/* ---- stopped ---- */
+
+static void stop(void)
+{
+	atomic_store(&world->stop, true);
+}
+
+static void assert_covered(guint from, const char *path)
+{
+	ck_assert_msg(is_covered(world->paths, from, path), "%s is missed",
+		      path);
+}
+
+/* What happens before a scan is stopped, and after; each is told of then or by
+   the next scan. False: it came to its end. */
+static bool stop_at(unsigned n, bool at_baseline)
+{
+	bool was_stopped;
+	guint then;
+
+	if (!at_baseline) {
+		assert_scan(world, "");
+		world_rest(world);
+	}
+	g_ptr_array_set_size(world->paths, 0);
+	fake_source_make(fake, "n", DIR_MODE);
+	fake_source_make(fake, "n/m", DIR_MODE);
+	fake_source_make(fake, "n/m/x", FILE_MODE);
+	fake_source_make(fake, "n/o", DIR_MODE);
+	fake_source_make(fake, "n/o/y", FILE_MODE);
+	fake_source_write(fake, "d/c", 8);
+	world_rest(world);
+	fake_source_write(fake, "a", 8); /* too young to be at rest */
+	fake_source_remove(fake, "b");
+	set_trap(FAKE_CALLS, NULL, n, stop);
+	world_scan(world);
+	was_stopped = !world->is_whole;
+	atomic_store(&world->stop, false);
+	fake->hook = NULL;
+
+	world_rest(world);
+	then = world->paths->len;
+	fake_source_write(fake, "n/m/x", 9);
+	fake_source_remove(fake, "n/o/y");
+	fake_source_remove(fake, "d/e/f");
+	fake_source_write(fake, "d/c", 9);
+	fake_source_make(fake, "g/h", DIR_MODE);
+	world_rest(world);
+	world_scan(world);
+	ck_assert(world->is_whole);
+	assert_covered(0, "n");
+	assert_covered(0, "n/m");
+	assert_covered(0, "n/o");
+	assert_covered(0, "a");
+	assert_covered(0, "b");
+	assert_covered(then, "n/m/x");
+	assert_covered(then, "n/o/y");
+	assert_covered(then, "d/e/f");
+	assert_covered(then, "d/c");
+	assert_covered(then, "g/h");
+	assert_scan(world, "");
+	return was_stopped;
+}
+
+/* ---- deep trees ---- */
+
+static char *deep_path(unsigned depth, const char *last)
+{
+	GString *path = g_string_new("d");
+
+	for (unsigned i = 1; i < depth; i++)
+		g_string_append(path, "/deep");
+	g_string_append(path, last);
+	return g_string_free(path, FALSE);
+}
+
+static void make_deep(unsigned depth)
+{
+	for (unsigned i = 2; i <= depth; i++) {
+		g_autofree char *path = deep_path(i, "");
+		g_autofree char *other = deep_path(i - 1, "/z");
+		g_autofree char *inner = deep_path(i - 1, "/z/in");
+
+		fake_source_make(fake, path, DIR_MODE);
+		/* After which the one above is opened again. */
+		fake_source_make(fake, other, DIR_MODE);
+		fake_source_make(fake, inner, FILE_MODE);
+	}
+}
+
+START_TEST(test_deep_tree_is_seen_to_its_ground)
+{
+	enum { DEPTH = 200 };
+	g_autofree char *ground = deep_path(DEPTH, "/file");
+	g_autofree char *middle = deep_path(100, "/z/in");
+	g_autofree char *told = NULL;
+
+	make_deep(DEPTH);
+	fake_source_make(fake, ground, FILE_MODE);
+	world_rest(world);
+	/* "d/deep" and "d/z" are new, all else lies below. */
+	assert_scan(world, "+d/deep/ +d/z/ ");
+	ck_assert_int_eq(world->result.error, 0);
+	ck_assert_uint_le(fake->most_open, 70);
+	assert_scan(world, "");
+	ck_assert_uint_eq(world->result.files, 8 + 3 * (DEPTH - 1) + 1);
+	fake_source_write(fake, ground, 5);
+	fake_source_write(fake, middle, 5);
+	world_rest(world);
+	told = g_strdup_printf("~%s ~%s ", ground, middle);
+	assert_scan(world, told);
+	ck_assert_int_eq(world->result.error, 0);
+}
+END_TEST
+
+static void move_away(void)
+{
+	fake_source_rename(fake, "d", "moved");
+	fake->now_ns += 5 * STEP_NS;
+}
+
+START_TEST(test_deep_tree_that_moves_while_it_is_scanned)
+{
+	enum { DEPTH = 100 };
+	g_autofree char *ground = deep_path(DEPTH, "");
+	g_autofree char *high = deep_path(10, "/z/in");
+	g_autofree char *told = deep_path(DEPTH, "");
+
+	make_deep(DEPTH);
+	world_rest(world);
+	world_scan(world);
+	fake_source_write(fake, high, 5);
+	world_rest(world);
+	set_trap(FAKE_CALL_LIST, ground, 1, move_away);
+	world_scan(world);
+	g_ptr_array_set_size(world->paths, 0);
+	assert_scan(world, "-d/ +moved/ ");
+}
+END_TEST
+
+START_TEST(test_deeper_than_sense_is_an_error)
+{
+	enum { DEPTH = 4200 };
+	FakeNode *dir = fake_source_find(fake, "d");
+	char path[] = "x/y";
+
+	/* By hand, from the ground up: paths would be long. */
+	fake_source_make(fake, "x", DIR_MODE);
+	fake_source_make(fake, path, DIR_MODE);
+	for (unsigned i = 0; i < DEPTH; i++) {
+		fake_source_make(fake, "w", DIR_MODE);
+		fake_source_rename(fake, "x", "w/x");
+		fake_source_rename(fake, "w", "x");
+	}
+	ck_assert_ptr_nonnull(dir);
+	world_rest(world);
+	assert_scan(world, "+x/ ");
+	ck_assert_int_eq(world->result.error, -ENAMETOOLONG);
+	assert_scan(world, "");
+	fake_source_rename(fake, "x/x/x/x/x/x/x/x/x/x/x", "y");
+	for (unsigned i = 0; i < 100; i++) {
+		fake_source_rename(fake, "y/x", "w");
+		fake_source_remove(fake, "y");
+		fake_source_rename(fake, "w", "y");
+	}
+	world_rest(world);
+	world_scan(world);
+	ck_assert_int_eq(world->result.error, 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("scan");
@@ -726,6 +898,7 @@ int main(void)
 	TCase *later = tcase_create("later");
 	TCase *dirs = tcase_create("directories");
 	TCase *roots = tcase_create("roots");
+	TCase *deep = tcase_create("deep");
 	TCase *unreadable = tcase_create("unreadable");
 	const int n_ways = G_N_ELEMENTS(ways);
 	SRunner *runner;
@@ -817,6 +990,13 @@ int main(void)
 	tcase_add_test(unreadable,
 		       test_directory_that_goes_on_the_way_is_no_error);
 	suite_add_tcase(suite, unreadable);
+
+
+	tcase_add_checked_fixture(deep, set_up_known, tear_down);
+	tcase_add_test(deep, test_deep_tree_is_seen_to_its_ground);
+	tcase_add_test(deep, test_deep_tree_that_moves_while_it_is_scanned);
+	tcase_add_test(deep, test_deeper_than_sense_is_an_error);
+	suite_add_tcase(suite, deep);
 
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
