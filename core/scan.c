@@ -14,7 +14,8 @@
  *     again when that time has passed, and reported then. What never comes to
  *     rest is reported, and once more by the next scan.
  *  4. What cannot be read keeps its picture and is an error of the scan. What
- *     had none when it could not be read, may be anything when it can.
+ *     had none when it could not be read, may be anything when it can. The same
+ *     holds for what was not come to, as the scan was stopped or lost its way.
  *  5. The first scan is a baseline. It reports what has changed since the
  *     daemon's start, as its ctime says. What went away meanwhile has no ctime,
  *     but its directory has; which is asked for its own after it was listed.
@@ -50,6 +51,8 @@ typedef struct {
 	SnapshotDir *dir;
 	DirHandle handle; /* DIR_HANDLE_NONE: closed meanwhile */
 	uint32_t next;    /* entry to look at */
+	/* It, or one above it, will be reported as a whole. */
+	bool is_silent;
 } Frame;
 
 /* (3) */
@@ -129,9 +132,12 @@ static bool is_stopped(const Scan *scan)
 	return scan->config->stop != NULL && atomic_load(scan->config->stop);
 }
 
+/* Of what went, or moved, while we were on the way to it, the next scan has the
+   word; all else is an error. */
 static void note_error(Scan *scan, int error)
 {
-	scan->result->error = error;
+	if (error != -ENOENT && error != -ENOTDIR && error != -ELOOP)
+		scan->result->error = error;
 }
 
 static void report(const Scan *scan, SnapshotDir *dir, const char *name,
@@ -188,9 +194,11 @@ static bool keep_for_later(Scan *scan, SnapshotDir *dir, const char *name,
 static bool is_wanted(const Scan *scan, const SnapshotDir *dir,
 		      const SnapshotEntry *is)
 {
-	if (scan->is_baseline)
-		return is != NULL && is->ctime_ns >= scan->config->baseline_ns;
-	return dir->is_known; /* (2) */
+	if (dir->is_known)
+		return true; /* in a baseline too, which was stopped before */
+	/* (5), (2) */
+	return scan->is_baseline && is != NULL &&
+	       is->ctime_ns >= scan->config->baseline_ns;
 }
 
 /* A name differs from the picture. */
@@ -281,8 +289,8 @@ static int read_directory(Scan *scan, SnapshotDir *dir, DirHandle handle)
 	int r = list(scan, handle);
 
 	if (r == 0 && scan->is_baseline && !dir->is_known &&
-	    source->ops->stat(source, handle, "", &after) == 0 &&
-	    after.ctime_ns >= scan->config->baseline_ns)
+	    (source->ops->stat(source, handle, "", &after) < 0 ||
+	     after.ctime_ns >= scan->config->baseline_ns))
 		dir->is_due = true; /* (5) */
 	scan->listed = handle;
 	if (r == 0)
@@ -319,10 +327,11 @@ static void report_if_due(const Scan *scan, SnapshotDir *dir)
 /* (4): that it is there is said once, and again when it can be read. */
 static void put_off(Scan *scan, SnapshotDir *dir, int error)
 {
+	if (is_stopped(scan))
+		return;
 	if (error == -EXDEV)
 		scan->result->mounts++;
-	else if (error != -ENOENT && error != -ENOTDIR && error != -ELOOP)
-		/* The others: it went while we were on the way. */
+	else
 		note_error(scan, error);
 	if (dir->is_known)
 		return;
@@ -342,10 +351,14 @@ static bool push(Scan *scan, SnapshotDir *dir, DirHandle handle)
 		scan->frames = more;
 		scan->frames_size = size;
 	}
-	scan->frames[scan->depth++] = (Frame){
+	scan->frames[scan->depth] = (Frame){
 		.dir = dir,
 		.handle = handle,
+		.is_silent = dir->is_due ||
+			     (scan->depth > 0 &&
+			      scan->frames[scan->depth - 1].is_silent),
 	};
+	scan->depth++;
 	return true;
 }
 
@@ -363,7 +376,9 @@ static void pop(Scan *scan)
 	Frame *frame = &scan->frames[--scan->depth];
 
 	close_frame(scan, frame);
-	report_if_due(scan, frame->dir);
+	/* One that was left early stays due. */
+	if (!is_stopped(scan))
+		report_if_due(scan, frame->dir);
 	if (scan->first_open > scan->depth)
 		scan->first_open = scan->depth;
 }
@@ -426,15 +441,17 @@ static int open_by_names(Scan *scan, DirHandle root, const SnapshotDir *dir,
 static void enter(Scan *scan, SnapshotDir *child, const char *name)
 {
 	DirSource *source = scan->config->source;
+	const Frame *frame = &scan->frames[scan->depth - 1];
 	DirHandle handle;
 	int r;
 
+	if (!child->is_known && !frame->is_silent && !scan->is_baseline)
+		child->is_due = true; /* (4): nobody came to it until now */
 	if (scan->depth >= DEPTH_MAX) {
 		put_off(scan, child, -ENAMETOOLONG);
 		return;
 	}
-	r = source->ops->open(source, scan->frames[scan->depth - 1].handle,
-			      name, &handle);
+	r = source->ops->open(source, frame->handle, name, &handle);
 	if (r == 0) {
 		r = read_directory(scan, child, handle);
 		if (r == 0 && !push(scan, child, handle))
@@ -466,9 +483,12 @@ static void walk(Scan *scan)
 			continue;
 		}
 		if (frame->handle == DIR_HANDLE_NONE) {
-			/* When it moved, the next scan finds where to. */
-			if (open_by_names(scan, scan->frames[0].handle, dir,
-					  &frame->handle) < 0) {
+			int r = open_by_names(scan, scan->frames[0].handle, dir,
+					      &frame->handle);
+
+			if (r < 0) {
+				if (r != -ESTALE) /* it is another one */
+					note_error(scan, r);
 				frame->next = UINT32_MAX;
 				continue;
 			}
@@ -633,7 +653,6 @@ static void lose_root(Scan *scan)
 	if (picture->is_there)
 		report(scan, NULL, "", &was, NULL);
 	picture->is_there = false;
-	picture->is_hidden = false;
 }
 
 /* The directory that the root is, open as @handle. */
@@ -645,7 +664,11 @@ static void scan_root(Scan *scan, DirHandle handle, bool is_due)
 	if (picture->root == NULL)
 		picture->root = snapshot_dir_new(NULL, 0);
 	if (picture->root != NULL) {
-		picture->root->is_due |= is_due || picture->is_hidden;
+		SnapshotDir *root = picture->root;
+
+		root->is_due |= is_due;
+		if (!root->is_known && !scan->is_baseline)
+			root->is_due = true; /* (4) */
 		r = read_directory(scan, picture->root, handle);
 	}
 	if (r == 0 && !push(scan, picture->root, handle))
@@ -655,9 +678,9 @@ static void scan_root(Scan *scan, DirHandle handle, bool is_due)
 		scan->config->source->ops->close(scan->config->source, handle);
 		return;
 	}
-	picture->is_hidden = false;
 	walk(scan);
-	report_if_due(scan, picture->root);
+	if (!is_stopped(scan))
+		report_if_due(scan, picture->root);
 	settle(scan, handle);
 	scan->config->source->ops->close(scan->config->source, handle);
 }
@@ -689,8 +712,6 @@ bool scan_run(ScanPicture *picture, const ScanConfig *config,
 		result_out->error = r;
 		if (r == -ENOENT || r == -ENOTDIR)
 			lose_root(&scan);
-		else if (picture->root == NULL)
-			picture->is_hidden = true; /* (4) */
 	}
 	free(scan.frames);
 	free(scan.unsettled);

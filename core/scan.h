@@ -39,8 +39,7 @@ typedef struct {
 	SnapshotEntry entry; /* of the root itself, while is_there */
 	uint64_t dev;
 	bool is_there;
-	bool is_known;  /* there was a scan that came to an end */
-	bool is_hidden; /* the last one could not read the root */
+	bool is_known; /* there was a scan that came to an end */
 } ScanPicture;
 
 void scan_picture_clear(ScanPicture *picture);

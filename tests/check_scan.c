@@ -706,6 +706,32 @@ START_TEST(test_unreadable_root_keeps_its_picture)
 }
 END_TEST
 
+START_TEST(test_root_unreadable_at_the_baseline_may_be_anything_later)
+{
+	static const FakeCall calls[] = {FAKE_CALL_OPEN_ROOT, FAKE_CALL_LIST};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(calls); i++) {
+		World *other = world_new();
+		FakeSource *source = other->fake;
+
+		fake_source_load(source, few);
+		world_rest(other);
+		other->config.baseline_ns = source->now_ns;
+		fake_source_fail(source, calls[i], "", -EACCES);
+		world_scan(other);
+		ck_assert_int_eq(other->result.error, -EACCES);
+		fake_source_write(source, "d/e/f", 5);
+		world_rest(other);
+		world_scan(other);
+		g_ptr_array_set_size(other->paths, 0);
+		fake_source_fail(source, calls[i], "", 0);
+		assert_scan(other, "?./ ");
+		assert_scan(other, "");
+		world_free(other);
+	}
+}
+END_TEST
+
 static void lose_e(void)
 {
 	fake_source_remove(fake, "d/e");
@@ -784,6 +810,19 @@ static bool stop_at(unsigned n, bool at_baseline)
 	return was_stopped;
 }
 
+START_TEST(test_scan_that_is_stopped_anywhere_loses_nothing)
+{
+	bool was_stopped = true;
+
+	for (unsigned n = 1; was_stopped; n++) {
+		set_up();
+		was_stopped = stop_at(n, _i == 0);
+		tear_down();
+		ck_assert(n > 20 || was_stopped);
+	}
+}
+END_TEST
+
 /* ---- deep trees ---- */
 
 static char *deep_path(unsigned depth, const char *last)
@@ -860,6 +899,30 @@ START_TEST(test_deep_tree_that_moves_while_it_is_scanned)
 }
 END_TEST
 
+START_TEST(test_new_deep_tree_that_moves_while_it_is_scanned)
+{
+	enum { DEPTH = 100 };
+	g_autofree char *ground = deep_path(DEPTH, "");
+	g_autofree char *high = deep_path(10, "/z/in");
+	guint then;
+
+	make_deep(DEPTH);
+	world_rest(world);
+	set_trap(FAKE_CALL_LIST, ground, 1, move_away);
+	world_scan(world);
+	/* It is as it was before anybody sees it elsewhere. */
+	fake_source_rename(fake, "moved", "d");
+	then = world->paths->len;
+	fake_source_write(fake, high, 5);
+	world_rest(world);
+	world_scan(world);
+	assert_covered(then, high);
+	world_rest(world);
+	world_scan(world);
+	assert_scan(world, "");
+}
+END_TEST
+
 START_TEST(test_deeper_than_sense_is_an_error)
 {
 	enum { DEPTH = 4200 };
@@ -898,6 +961,7 @@ int main(void)
 	TCase *later = tcase_create("later");
 	TCase *dirs = tcase_create("directories");
 	TCase *roots = tcase_create("roots");
+	TCase *stopped = tcase_create("stopped");
 	TCase *deep = tcase_create("deep");
 	TCase *unreadable = tcase_create("unreadable");
 	const int n_ways = G_N_ELEMENTS(ways);
@@ -987,14 +1051,23 @@ int main(void)
 		test_unreadable_below_a_new_directory_is_told_when_readable, 0,
 		n_ways);
 	tcase_add_test(unreadable, test_unreadable_root_keeps_its_picture);
+	tcase_add_test(
+		unreadable,
+		test_root_unreadable_at_the_baseline_may_be_anything_later);
 	tcase_add_test(unreadable,
 		       test_directory_that_goes_on_the_way_is_no_error);
 	suite_add_tcase(suite, unreadable);
 
+	/* Each sets up by itself. */
+	tcase_add_loop_test(stopped,
+			    test_scan_that_is_stopped_anywhere_loses_nothing, 0,
+			    2);
+	suite_add_tcase(suite, stopped);
 
 	tcase_add_checked_fixture(deep, set_up_known, tear_down);
 	tcase_add_test(deep, test_deep_tree_is_seen_to_its_ground);
 	tcase_add_test(deep, test_deep_tree_that_moves_while_it_is_scanned);
+	tcase_add_test(deep, test_new_deep_tree_that_moves_while_it_is_scanned);
 	tcase_add_test(deep, test_deeper_than_sense_is_an_error);
 	suite_add_tcase(suite, deep);
 
