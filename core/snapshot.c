@@ -159,7 +159,9 @@ static void meet(SnapshotDir *dir, const char *name, SnapshotEntry *was,
 		is->dir = was->dir;
 		was->dir = NULL;
 	}
-	if (snapshot_entry_is_same(was, is))
+	/* A directory that nothing is known of is as good as new. */
+	if (snapshot_entry_is_same(was, is) &&
+	    !(S_ISDIR(is->mode) && is->dir == NULL))
 		is->flags |= was->flags & SNAPSHOT_LINKS_DIR;
 	else
 		differs(data, dir, name, was, is);

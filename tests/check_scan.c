@@ -954,6 +954,212 @@ START_TEST(test_deeper_than_sense_is_an_error)
 }
 END_TEST
 
+/* ---- what is not at rest: (3) ---- */
+
+/* File times move in steps, calls take time. */
+static void set_up_steps(void)
+{
+	set_up_known();
+	fake->step_ns = STEP_NS;
+	fake->tick_ns = STEP_NS / 10;
+}
+
+START_TEST(test_file_at_rest_is_not_waited_for)
+{
+	fake_source_write(fake, "a", 1);
+	fake->now_ns += 3 * STEP_NS;
+	assert_scan(world, "~a ");
+	ck_assert_uint_eq(fake->calls[FAKE_CALL_WAIT], 0);
+}
+END_TEST
+
+static guint told_before;
+
+static void write_a_again(void)
+{
+	told_before = world->paths->len;
+	fake_source_write(fake, "a", 1);
+}
+
+START_TEST(test_second_edit_within_the_step_is_not_missed)
+{
+	uint64_t calls = 1;
+
+	for (unsigned n = 1; n <= calls; n++) {
+		calls = 0;
+		set_up_steps();
+		/* So many that their listing takes longer than rest does. */
+		for (int i = 0; i < _i; i++) {
+			g_autofree char *name = g_strdup_printf("n%d", i);
+
+			fake_source_make(fake, name, FILE_MODE);
+		}
+		world_rest(world);
+		world_scan(world);
+		world_rest(world);
+		memset(fake->calls, 0, sizeof(fake->calls));
+		fake->now_ns -= fake->now_ns % STEP_NS;
+		fake_source_write(fake, "a", 1);
+		set_trap(FAKE_CALLS, NULL, n, write_a_again);
+		world_scan(world);
+		for (int i = 0; i < FAKE_CALLS; i++)
+			calls += fake->calls[i];
+		world_rest(world);
+		world_scan(world);
+		assert_covered(told_before, "a");
+		world_rest(world);
+		assert_scan(world, "");
+		tear_down();
+	}
+	ck_assert_uint_gt(calls, 10);
+}
+END_TEST
+
+static void write_whenever_waited_for(FakeSource *source, FakeCall call,
+				      const char *path, void *data)
+{
+	(void)path;
+	(void)data;
+	source->now_ns += STEP_NS;
+	if (call == FAKE_CALL_STAT)
+		fake_source_write(source, "a", 1);
+}
+
+START_TEST(test_file_that_never_rests_is_told_and_once_more)
+{
+	fake->hook = write_whenever_waited_for;
+	assert_scan(world, "~a ");
+	fake->hook = NULL;
+	world_rest(world);
+	assert_scan(world, "~a ");
+	assert_scan(world, "");
+}
+END_TEST
+
+static void lose_a(void)
+{
+	fake_source_remove(fake, "a");
+}
+
+START_TEST(test_file_that_goes_while_it_is_waited_for)
+{
+	fake_source_write(fake, "a", 1);
+	set_trap(FAKE_CALL_WAIT, NULL, 1, lose_a);
+	assert_scan(world, "");
+	assert_scan(world, "-a ");
+}
+END_TEST
+
+static void make_a_directory(void)
+{
+	fake_source_remove(fake, "a");
+	fake_source_make(fake, "a", DIR_MODE);
+	fake_source_make(fake, "a/x", FILE_MODE);
+}
+
+START_TEST(test_file_that_becomes_a_directory_while_it_is_waited_for)
+{
+	fake_source_write(fake, "a", 1);
+	set_trap(FAKE_CALL_WAIT, NULL, 1, make_a_directory);
+	world_scan(world);
+	world_rest(world);
+	assert_scan(world, "+a/ ");
+	assert_scan(world, "");
+	fake_source_write(fake, "a/x", 1);
+	world_rest(world);
+	assert_scan(world, "~a/x ");
+}
+END_TEST
+
+static void put_d_back(void)
+{
+	fake_source_remove(fake, "d");
+	fake_source_rename(fake, "old", "d");
+	fake_source_remove(fake, "d/c");
+}
+
+START_TEST(test_directory_that_is_back_while_a_file_in_its_place_is_waited_for)
+{
+	guint then;
+
+	fake_source_rename(fake, "d", "old");
+	fake_source_make(fake, "d", FILE_MODE);
+	set_trap(FAKE_CALL_WAIT, NULL, 1, put_d_back);
+	world_scan(world);
+	then = world->paths->len;
+	world_rest(world);
+	fake_source_write(fake, "d/e/f", 1);
+	world_rest(world);
+	world_scan(world);
+	assert_covered(0, "d/c");
+	assert_covered(then, "d/e/f");
+	then = world->paths->len;
+	fake_source_write(fake, "d/e/f", 2);
+	world_rest(world);
+	world_scan(world);
+	assert_covered(then, "d/e/f");
+}
+END_TEST
+
+START_TEST(test_directory_moves_while_what_is_in_it_is_waited_for)
+{
+	fake_source_write(fake, "d/c", 9);
+	set_trap(FAKE_CALL_WAIT, NULL, 1, move_away);
+	world_scan(world);
+	world_rest(world);
+	fake_source_rename(fake, "moved", "d");
+	world_rest(world);
+	world_scan(world);
+	assert_covered(0, "d/c");
+	world_rest(world);
+	world_scan(world);
+	assert_scan(world, "");
+}
+END_TEST
+
+START_TEST(test_young_file_in_a_new_directory_is_not_missed)
+{
+	fake_source_make(fake, "n", DIR_MODE);
+	fake_source_make(fake, "n/x", FILE_MODE);
+	world_scan(world);
+	assert_covered(0, "n");
+	assert_covered(0, "n/x");
+	world_rest(world);
+	world_scan(world);
+	assert_scan(world, "");
+}
+END_TEST
+
+static void write_root(void)
+{
+	told_before = world->paths->len;
+	fake_source_write(fake, "", 1);
+}
+
+static void write_root_when_waited_for(FakeSource *source, FakeCall call,
+				       const char *path, void *data)
+{
+	(void)path;
+	(void)data;
+	source->now_ns += STEP_NS;
+	if (call == FAKE_CALL_OPEN_ROOT)
+		fake_source_write(source, "", 1);
+}
+
+START_TEST(test_root_that_is_a_file_and_never_rests)
+{
+	fake_source_put_root(fake, fake_source_new_root(fake, FILE_MODE));
+	world_rest(world);
+	world_scan(world);
+	fake->hook = write_root_when_waited_for;
+	assert_scan(world, "~. ");
+	fake->hook = NULL;
+	world_rest(world);
+	assert_scan(world, "~. ");
+	assert_scan(world, "");
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("scan");
@@ -963,6 +1169,8 @@ int main(void)
 	TCase *roots = tcase_create("roots");
 	TCase *stopped = tcase_create("stopped");
 	TCase *deep = tcase_create("deep");
+	TCase *young = tcase_create("young");
+	TCase *second = tcase_create("second edit");
 	TCase *unreadable = tcase_create("unreadable");
 	const int n_ways = G_N_ELEMENTS(ways);
 	SRunner *runner;
@@ -1070,6 +1278,26 @@ int main(void)
 	tcase_add_test(deep, test_new_deep_tree_that_moves_while_it_is_scanned);
 	tcase_add_test(deep, test_deeper_than_sense_is_an_error);
 	suite_add_tcase(suite, deep);
+
+	tcase_add_checked_fixture(young, set_up_steps, tear_down);
+	tcase_add_test(young, test_file_at_rest_is_not_waited_for);
+	tcase_add_test(young, test_file_that_never_rests_is_told_and_once_more);
+	tcase_add_test(young, test_file_that_goes_while_it_is_waited_for);
+	tcase_add_test(
+		young,
+		test_file_that_becomes_a_directory_while_it_is_waited_for);
+	tcase_add_test(
+		young,
+		test_directory_that_is_back_while_a_file_in_its_place_is_waited_for);
+	tcase_add_test(young,
+		       test_directory_moves_while_what_is_in_it_is_waited_for);
+	tcase_add_test(young, test_young_file_in_a_new_directory_is_not_missed);
+	tcase_add_test(young, test_root_that_is_a_file_and_never_rests);
+	suite_add_tcase(suite, young);
+	/* Sets up by itself. */
+	tcase_add_loop_test(
+		second, test_second_edit_within_the_step_is_not_missed, 0, 40);
+	suite_add_tcase(suite, second);
 
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
