@@ -58,7 +58,9 @@ typedef struct {
 /* (3) */
 typedef struct {
 	SnapshotDir *dir;
-	char *name; /* owned */
+	char *name;    /* owned */
+	uint32_t hint; /* its entry is this one or not far before */
+	bool is_new;   /* it was not there at the last scan */
 	int64_t ctime_ns;
 } Unsettled;
 
@@ -163,7 +165,7 @@ static bool is_unsettled(const Scan *scan, int64_t ctime_ns)
 
 /* False: no room; then it is reported at once and once more. */
 static bool keep_for_later(Scan *scan, SnapshotDir *dir, const char *name,
-			   int64_t ctime_ns)
+			   const SnapshotEntry *is, bool is_new)
 {
 	Unsettled *more;
 	char *copy;
@@ -186,7 +188,9 @@ static bool keep_for_later(Scan *scan, SnapshotDir *dir, const char *name,
 	scan->unsettled[scan->unsettled_count++] = (Unsettled){
 		.dir = dir,
 		.name = copy,
-		.ctime_ns = ctime_ns,
+		.hint = (uint32_t)(is - scan->listing.entries),
+		.is_new = is_new,
+		.ctime_ns = is->ctime_ns,
 	};
 	return true;
 }
@@ -222,7 +226,7 @@ static void on_differs(void *data, SnapshotDir *dir, const char *name,
 			return;
 		}
 	} else if (is != NULL && is_unsettled(scan, is->ctime_ns)) {
-		if (keep_for_later(scan, dir, name, is->ctime_ns)) {
+		if (keep_for_later(scan, dir, name, is, was == NULL)) {
 			if (was == NULL)
 				return;
 			/* For the next look as if this one had not been. */
@@ -500,18 +504,19 @@ static void walk(Scan *scan)
 	}
 }
 
-/* The entry called @name, looked for from @hint on: what is to be looked at
-   again comes in the order of the listing. */
-static SnapshotEntry *find_entry(SnapshotDir *dir, const char *name,
-				 uint32_t *hint)
+/* Its entry: where it was in the listing, less the names that came twice. */
+static SnapshotEntry *find_entry(const Unsettled *unsettled)
 {
-	for (uint32_t i = 0; i < dir->count; i++) {
-		uint32_t at = (*hint + i) % dir->count;
+	SnapshotDir *dir = unsettled->dir;
+	uint32_t at = unsettled->hint;
 
-		if (strcmp(snapshot_dir_get_name(dir, at), name) == 0) {
-			*hint = at + 1;
+	if (at >= dir->count)
+		at = dir->count - 1;
+	for (uint32_t i = 0; i < dir->count; i++) {
+		if (strcmp(snapshot_dir_get_name(dir, at), unsettled->name) ==
+		    0)
 			return &dir->entries[at];
-		}
+		at = at > 0 ? at - 1 : dir->count - 1;
 	}
 	return NULL;
 }
@@ -540,7 +545,8 @@ static bool settle_one(Scan *scan, DirHandle handle, Unsettled *unsettled,
 	entry->mode = now.mode;
 	if (is_unsettled(scan, now.ctime_ns))
 		entry->flags |= SNAPSHOT_UNSETTLED;
-	report(scan, unsettled->dir, unsettled->name, &was, entry);
+	report(scan, unsettled->dir, unsettled->name,
+	       unsettled->is_new ? NULL : &was, entry);
 	return true;
 }
 
@@ -550,7 +556,7 @@ static void settle_round(Scan *scan, DirHandle root, bool is_last)
 	DirSource *source = scan->config->source;
 	const SnapshotDir *opened = NULL;
 	DirHandle handle = DIR_HANDLE_NONE;
-	uint32_t kept = 0, hint = 0;
+	uint32_t kept = 0;
 
 	for (uint32_t i = 0; i < scan->unsettled_count; i++) {
 		Unsettled *unsettled = &scan->unsettled[i];
@@ -562,11 +568,10 @@ static void settle_round(Scan *scan, DirHandle root, bool is_last)
 			    handle != DIR_HANDLE_NONE)
 				source->ops->close(source, handle);
 			opened = unsettled->dir;
-			hint = 0;
 			if (open_by_names(scan, root, opened, &handle) < 0)
 				handle = DIR_HANDLE_NONE;
 		}
-		entry = find_entry(unsettled->dir, unsettled->name, &hint);
+		entry = find_entry(unsettled);
 		if (entry != NULL && handle != DIR_HANDLE_NONE)
 			done = settle_one(scan, handle, unsettled, entry,
 					  is_last);

@@ -964,6 +964,17 @@ static void set_up_steps(void)
 	fake->tick_ns = STEP_NS / 10;
 }
 
+START_TEST(test_young_file_is_waited_for_and_told_once)
+{
+	fake_source_write(fake, "a", 1);
+	fake_source_make(fake, "n", FILE_MODE);
+	assert_scan(world, "~a +n ");
+	ck_assert_uint_eq(fake->calls[FAKE_CALL_WAIT], 1);
+	assert_scan(world, "");
+	ck_assert_uint_eq(fake->calls[FAKE_CALL_WAIT], 1);
+}
+END_TEST
+
 START_TEST(test_file_at_rest_is_not_waited_for)
 {
 	fake_source_write(fake, "a", 1);
@@ -1130,6 +1141,30 @@ START_TEST(test_young_file_in_a_new_directory_is_not_missed)
 }
 END_TEST
 
+START_TEST(test_more_young_files_than_are_kept)
+{
+	enum { MANY = 70000 };
+	uint64_t told;
+
+	fake->tick_ns = 0;
+	fake->step_ns = 1;
+	fake->is_reversed = true;
+	for (int i = 0; i < MANY; i++) {
+		g_autofree char *name = g_strdup_printf("g/%d", i);
+
+		fake_source_make(fake, name, FILE_MODE);
+	}
+	world_scan(world);
+	told = world->paths->len;
+	ck_assert_uint_eq(told, MANY);
+	world_rest(world);
+	world_scan(world);
+	/* Once more is only what there was no room for. */
+	ck_assert_uint_eq(world->paths->len - told, MANY - 65536);
+	assert_scan(world, "");
+}
+END_TEST
+
 static void write_root(void)
 {
 	told_before = world->paths->len;
@@ -1280,6 +1315,7 @@ int main(void)
 	suite_add_tcase(suite, deep);
 
 	tcase_add_checked_fixture(young, set_up_steps, tear_down);
+	tcase_add_test(young, test_young_file_is_waited_for_and_told_once);
 	tcase_add_test(young, test_file_at_rest_is_not_waited_for);
 	tcase_add_test(young, test_file_that_never_rests_is_told_and_once_more);
 	tcase_add_test(young, test_file_that_goes_while_it_is_waited_for);
@@ -1292,6 +1328,7 @@ int main(void)
 	tcase_add_test(young,
 		       test_directory_moves_while_what_is_in_it_is_waited_for);
 	tcase_add_test(young, test_young_file_in_a_new_directory_is_not_missed);
+	tcase_add_test(young, test_more_young_files_than_are_kept);
 	tcase_add_test(young, test_root_that_is_a_file_and_never_rests);
 	suite_add_tcase(suite, young);
 	/* Sets up by itself. */
