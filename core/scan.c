@@ -12,7 +12,8 @@
  *     changes again within the step in which it was looked at may look the
  *     same. What has a ctime younger than SETTLE_NS is therefore looked at
  *     again when that time has passed, and reported then. What never comes to
- *     rest is reported, and once more by the next scan.
+ *     rest, or has a time that is still to come, is reported, and once more by
+ *     the next scan.
  *  4. What cannot be read keeps its picture and is an error of the scan. What
  *     had none when it could not be read, may be anything when it can. The same
  *     holds for what was not come to, as the scan was stopped or lost its way.
@@ -163,6 +164,23 @@ static bool is_unsettled(const Scan *scan, int64_t ctime_ns)
 	return ctime_ns > now_ns - SETTLE_NS && ctime_ns < now_ns + FAR_NS;
 }
 
+/* (3): a change whose time has yet to come, by a clock that nobody here knows.
+   It is reported once more, and then not until it differs. */
+static bool is_of_other_clock(const Scan *scan, const SnapshotEntry *was,
+			      const SnapshotEntry *is)
+{
+	int64_t now_ns = scan->config->now(scan->config->data);
+	SnapshotEntry before;
+
+	if (is->ctime_ns < now_ns + FAR_NS)
+		return false;
+	if (was == NULL)
+		return true;
+	before = *was;
+	before.flags = 0;
+	return !snapshot_entry_is_same(&before, is);
+}
+
 /* False: no room; then it is reported at once and once more. */
 static bool keep_for_later(Scan *scan, SnapshotDir *dir, const char *name,
 			   const SnapshotEntry *is, bool is_new)
@@ -237,6 +255,8 @@ static void on_differs(void *data, SnapshotDir *dir, const char *name,
 			is->mode = was->mode;
 			return;
 		}
+		is->flags |= SNAPSHOT_UNSETTLED;
+	} else if (is != NULL && is_of_other_clock(scan, was, is)) {
 		is->flags |= SNAPSHOT_UNSETTLED;
 	}
 	if (is_wanted(scan, dir, is))

@@ -1141,6 +1141,19 @@ START_TEST(test_young_file_in_a_new_directory_is_not_missed)
 }
 END_TEST
 
+START_TEST(test_time_of_another_clock_is_not_waited_for)
+{
+	FakeNode *node = fake_source_find(fake, "a");
+
+	node->stat.ctime_ns = fake->now_ns + INT64_C(3600000000000);
+	assert_scan(world, "~a ");
+	ck_assert_uint_eq(fake->calls[FAKE_CALL_WAIT], 0);
+	/* Nor can it be trusted. */
+	assert_scan(world, "~a ");
+	assert_scan(world, "");
+}
+END_TEST
+
 START_TEST(test_more_young_files_than_are_kept)
 {
 	enum { MANY = 70000 };
@@ -1328,6 +1341,7 @@ int main(void)
 	tcase_add_test(young,
 		       test_directory_moves_while_what_is_in_it_is_waited_for);
 	tcase_add_test(young, test_young_file_in_a_new_directory_is_not_missed);
+	tcase_add_test(young, test_time_of_another_clock_is_not_waited_for);
 	tcase_add_test(young, test_more_young_files_than_are_kept);
 	tcase_add_test(young, test_root_that_is_a_file_and_never_rests);
 	suite_add_tcase(suite, young);
