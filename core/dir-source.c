@@ -38,7 +38,7 @@ static int stat_at(int dir_fd, const char *name, int flags, DirStat *stat_out)
 	/* Nothing that a network file system would have to ask for twice. */
 	const unsigned wanted = STATX_TYPE | STATX_MODE | STATX_NLINK |
 				STATX_INO | STATX_SIZE | STATX_MTIME |
-				STATX_CTIME;
+				STATX_CTIME | STATX_UID | STATX_GID;
 	struct statx found;
 
 	if (statx(dir_fd, name, flags | AT_NO_AUTOMOUNT, wanted, &found) != 0)
@@ -50,6 +50,8 @@ static int stat_at(int dir_fd, const char *name, int flags, DirStat *stat_out)
 		.ctime_ns = to_ns(&found.stx_ctime),
 		.dev = makedev(found.stx_dev_major, found.stx_dev_minor),
 		.nlink = found.stx_nlink,
+		.uid = found.stx_uid,
+		.gid = found.stx_gid,
 		.mode = found.stx_mode,
 	};
 	return 0;

@@ -24,6 +24,8 @@ typedef struct {
 	int64_t ctime_ns;
 	uint64_t dev;
 	uint32_t nlink;
+	uint32_t uid;
+	uint32_t gid;
 	uint16_t mode; /* with the type */
 } DirStat;
 

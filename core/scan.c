@@ -558,11 +558,9 @@ static bool settle_one(Scan *scan, DirHandle handle, Unsettled *unsettled,
 	}
 	if (S_ISDIR(now.mode))
 		return true; /* the same: it was none */
-	entry->ino = now.ino;
-	entry->size = now.size;
-	entry->mtime_ns = now.mtime_ns;
-	entry->ctime_ns = now.ctime_ns;
-	entry->mode = now.mode;
+	*entry = snapshot_entry_of(&now);
+	entry->name = was.name;
+	entry->flags |= was.flags & SNAPSHOT_LINKS_DIR;
 	if (is_unsettled(scan, now.ctime_ns))
 		entry->flags |= SNAPSHOT_UNSETTLED;
 	report(scan, unsettled->dir, unsettled->name,
@@ -625,27 +623,15 @@ static void settle(Scan *scan, DirHandle root)
 	}
 }
 
-static void set_entry(SnapshotEntry *entry, const DirStat *stat)
-{
-	*entry = (SnapshotEntry){
-		.ino = stat->ino,
-		.size = stat->size,
-		.mtime_ns = stat->mtime_ns,
-		.ctime_ns = stat->ctime_ns,
-		.mode = stat->mode,
-	};
-}
-
 /* The root that is there now: what it is by itself. True: it has to be reported
    as a whole once it was read. */
 static bool compare_root(Scan *scan, const DirStat *now)
 {
 	ScanPicture *picture = scan->picture;
-	SnapshotEntry was = picture->entry, is;
+	SnapshotEntry was = picture->entry, is = snapshot_entry_of(now);
 	bool was_there = picture->is_there;
 	bool is_other;
 
-	set_entry(&is, now);
 	if (!S_ISDIR(is.mode) && is_unsettled(scan, is.ctime_ns))
 		is.flags |= SNAPSHOT_UNSETTLED;
 	is_other =

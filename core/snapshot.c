@@ -70,6 +70,21 @@ void snapshot_dir_get_path(const SnapshotDir *dir, const char **parts,
 		parts[--depth] = snapshot_dir_get_name(dir->parent, dir->index);
 }
 
+SnapshotEntry snapshot_entry_of(const DirStat *stat)
+{
+	bool is_dir = S_ISDIR(stat->mode);
+
+	return (SnapshotEntry){
+		.ino = stat->ino,
+		.size = is_dir ? (uint64_t)stat->uid << 32 | stat->gid
+			       : stat->size,
+		.mtime_ns = stat->mtime_ns,
+		.ctime_ns = stat->ctime_ns,
+		.mode = stat->mode,
+		.flags = stat->nlink > 1 && !is_dir ? SNAPSHOT_LINKED : 0,
+	};
+}
+
 void snapshot_listing_clear(SnapshotListing *listing)
 {
 	free(listing->entries);
@@ -115,17 +130,8 @@ bool snapshot_listing_add(SnapshotListing *listing, const char *name,
 		  (uint64_t)listing->names_used + size, 1))
 		return false;
 	memcpy(listing->names + listing->names_used, name, size);
-	listing->entries[listing->count++] = (SnapshotEntry){
-		.ino = stat->ino,
-		.size = stat->size,
-		.mtime_ns = stat->mtime_ns,
-		.ctime_ns = stat->ctime_ns,
-		.name = listing->names_used,
-		.mode = stat->mode,
-		.flags = stat->nlink > 1 && !S_ISDIR(stat->mode)
-				 ? SNAPSHOT_LINKED
-				 : 0,
-	};
+	listing->entries[listing->count] = snapshot_entry_of(stat);
+	listing->entries[listing->count++].name = listing->names_used;
 	listing->names_used += (uint32_t)size;
 	return true;
 }
@@ -135,11 +141,14 @@ bool snapshot_entry_is_same(const SnapshotEntry *was, const SnapshotEntry *is)
 	if (was->ino != is->ino || was->mode != is->mode ||
 	    (was->flags & SNAPSHOT_UNSETTLED))
 		return false;
-	/* What comes and goes in a directory changes both of its times; one of
-	   them alone, its attributes. */
+	/* What comes and goes in a directory sets both of its times to the same
+	   moment; its attributes, ctime alone. Of attributes that changed
+	   before something came or went, mode and owner are what tells. */
 	if (S_ISDIR(was->mode))
-		return was->ctime_ns == is->ctime_ns ||
-		       was->mtime_ns != is->mtime_ns;
+		return was->size == is->size &&
+		       (was->ctime_ns == is->ctime_ns ||
+			(was->mtime_ns != is->mtime_ns &&
+			 is->mtime_ns == is->ctime_ns));
 	return was->ctime_ns == is->ctime_ns && was->mtime_ns == is->mtime_ns &&
 	       was->size == is->size;
 }

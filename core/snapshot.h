@@ -29,7 +29,7 @@ enum {
 
 typedef struct {
 	uint64_t ino;
-	uint64_t size;
+	uint64_t size; /* of a directory: its owner and group */
 	int64_t mtime_ns;
 	int64_t ctime_ns;
 	SnapshotDir *dir; /* owned: what is in it, once it was read */
@@ -37,6 +37,9 @@ typedef struct {
 	uint16_t mode;    /* with the type */
 	uint16_t flags;   /* SNAPSHOT_* */
 } SnapshotEntry;
+
+/* With nothing below it and no name. */
+SnapshotEntry snapshot_entry_of(const DirStat *stat);
 
 struct SnapshotDir {
 	SnapshotDir *parent;    /* NULL for the root */

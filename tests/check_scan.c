@@ -322,6 +322,30 @@ START_TEST(test_attributes_of_a_directory_are_told_without_what_is_below)
 }
 END_TEST
 
+START_TEST(test_attributes_of_a_directory_with_new_content_are_told)
+{
+	fake_source_make(fake, "g/h", FILE_MODE);
+	world_rest(world);
+	fake_source_set_attribute(fake, "g");
+	world_rest(world);
+	assert_scan(world, "~g +g/h ");
+	fake_source_chmod(fake, "g", 0700);
+	world_rest(world);
+	fake_source_remove(fake, "g/h");
+	assert_scan(world, "~g -g/h ");
+	fake_source_find(fake, "g")->stat.gid = 7;
+	world_rest(world);
+	fake_source_make(fake, "g/h", FILE_MODE);
+	world_rest(world);
+	assert_scan(world, "~g +g/h ");
+	fake_source_remove(fake, "g/h");
+	fake_source_set_mtime(fake, "g", 86400);
+	world_rest(world);
+	assert_scan(world, "~g -g/h ");
+	assert_scan(world, "");
+}
+END_TEST
+
 START_TEST(test_tables_of_real_trees)
 {
 	World *more = world_new();
@@ -1258,6 +1282,9 @@ int main(void)
 	tcase_add_test(
 		later,
 		test_attributes_of_a_directory_are_told_without_what_is_below);
+	tcase_add_test(
+		later,
+		test_attributes_of_a_directory_with_new_content_are_told);
 	tcase_add_test(later, test_tables_of_real_trees);
 	suite_add_tcase(suite, later);
 
