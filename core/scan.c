@@ -632,7 +632,9 @@ static bool compare_root(Scan *scan, const DirStat *now)
 	bool was_there = picture->is_there;
 	bool is_other;
 
-	if (!S_ISDIR(is.mode) && is_unsettled(scan, is.ctime_ns))
+	if (!S_ISDIR(is.mode) &&
+	    (is_unsettled(scan, is.ctime_ns) ||
+	     is_of_other_clock(scan, was_there ? &was : NULL, &is)))
 		is.flags |= SNAPSHOT_UNSETTLED;
 	is_other =
 		was_there && (picture->dev != now->dev || was.ino != is.ino ||
@@ -644,7 +646,7 @@ static bool compare_root(Scan *scan, const DirStat *now)
 		snapshot_dir_free(picture->root);
 		picture->root = NULL;
 	}
-	if (scan->is_baseline)
+	if (scan->is_baseline && !was_there)
 		return is.ctime_ns >= scan->config->baseline_ns &&
 		       !S_ISDIR(is.mode);
 	if (!was_there || is_other)
@@ -663,6 +665,9 @@ static void lose_root(Scan *scan)
 	picture->root = NULL;
 	if (picture->is_there)
 		report(scan, NULL, "", &was, NULL);
+	else if (scan->is_baseline)
+		/* (5): it may have been there at the start. */
+		report(scan, NULL, "", NULL, NULL);
 	picture->is_there = false;
 }
 
@@ -696,6 +701,23 @@ static void scan_root(Scan *scan, DirHandle handle, bool is_due)
 	scan->config->source->ops->close(scan->config->source, handle);
 }
 
+/* (3): a root that is a file is opened until it has come to rest. */
+static int open_root(Scan *scan, DirHandle *handle_out, DirStat *now_out)
+{
+	const ScanConfig *config = scan->config;
+	DirSource *source = config->source;
+	int r = source->ops->open_root(source, handle_out, now_out);
+
+	for (int i = 1;
+	     i < SETTLE_ROUNDS && r == 0 && *handle_out == DIR_HANDLE_NONE &&
+	     !is_stopped(scan) && is_unsettled(scan, now_out->ctime_ns);
+	     i++) {
+		config->wait_until(config->data, now_out->ctime_ns + SETTLE_NS);
+		r = source->ops->open_root(source, handle_out, now_out);
+	}
+	return r;
+}
+
 bool scan_run(ScanPicture *picture, const ScanConfig *config,
 	      ScanResult *result_out)
 {
@@ -710,15 +732,18 @@ bool scan_run(ScanPicture *picture, const ScanConfig *config,
 	int r;
 
 	*result_out = (ScanResult){.error = 0};
-	r = config->source->ops->open_root(config->source, &handle, &now);
+	r = open_root(&scan, &handle, &now);
 	if (r == 0) {
+		SnapshotEntry was = picture->entry;
+		bool was_there = picture->is_there;
 		bool is_due = compare_root(&scan, &now);
 
 		result_out->files = 1;
 		if (handle != DIR_HANDLE_NONE)
 			scan_root(&scan, handle, is_due);
 		else if (is_due)
-			report(&scan, NULL, "", NULL, &picture->entry);
+			report(&scan, NULL, "", was_there ? &was : NULL,
+			       &picture->entry);
 	} else {
 		result_out->error = r;
 		if (r == -ENOENT || r == -ENOTDIR)

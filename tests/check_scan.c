@@ -612,6 +612,50 @@ START_TEST(test_root_that_is_replaced)
 }
 END_TEST
 
+START_TEST(test_root_that_is_a_file)
+{
+	fake_source_put_root(fake, fake_source_new_root(fake, FILE_MODE));
+	world_rest(world);
+	world_scan(world);
+	ck_assert(is_covered(world->paths, 0, "d/e/f"));
+	assert_scan(world, "");
+	ck_assert_uint_eq(world->result.files, 1);
+	fake->root->stat.size++;
+	assert_scan(world, "~. ");
+	fake_source_put_root(fake, fake_source_new_root(fake, FILE_MODE));
+	world_rest(world);
+	ck_assert_str_ne(world_scan(world), "");
+	assert_scan(world, "");
+	fake_node_free(fake_source_take_root(fake));
+	assert_scan(world, "-. ");
+	fake_source_put_root(fake, fake_source_new_root(fake, DIR_MODE));
+	assert_scan(world, "?./ ");
+}
+END_TEST
+
+START_TEST(test_root_that_is_missing_at_the_baseline_may_just_have_gone)
+{
+	World *none = world_new();
+
+	fake_node_free(fake_source_take_root(none->fake));
+	assert_scan(none, "?./ ");
+	assert_scan(none, "");
+	world_free(none);
+}
+END_TEST
+
+START_TEST(test_root_that_is_a_file_of_another_clock)
+{
+	fake_source_put_root(fake, fake_source_new_root(fake, FILE_MODE));
+	world_rest(world);
+	world_scan(world);
+	fake->root->stat.ctime_ns = fake->now_ns + INT64_C(3600000000000);
+	assert_scan(world, "~. ");
+	assert_scan(world, "~. ");
+	assert_scan(world, "");
+}
+END_TEST
+
 START_TEST(test_baseline_of_a_file)
 {
 	World *file = world_new();
@@ -783,6 +827,17 @@ static void assert_covered(guint from, const char *path)
 		      path);
 }
 
+/* What makes directories due, which a baseline should not be here. */
+static void change_names(void)
+{
+	fake_source_make(fake, "n", DIR_MODE);
+	fake_source_make(fake, "n/m", DIR_MODE);
+	fake_source_make(fake, "n/m/x", FILE_MODE);
+	fake_source_make(fake, "n/o", DIR_MODE);
+	fake_source_make(fake, "n/o/y", FILE_MODE);
+	fake_source_remove(fake, "b");
+}
+
 /* What happens before a scan is stopped, and after; each is told of then or by
    the next scan. False: it came to its end. */
 static bool stop_at(unsigned n, bool at_baseline)
@@ -793,17 +848,12 @@ static bool stop_at(unsigned n, bool at_baseline)
 	if (!at_baseline) {
 		assert_scan(world, "");
 		world_rest(world);
+		change_names();
 	}
 	g_ptr_array_set_size(world->paths, 0);
-	fake_source_make(fake, "n", DIR_MODE);
-	fake_source_make(fake, "n/m", DIR_MODE);
-	fake_source_make(fake, "n/m/x", FILE_MODE);
-	fake_source_make(fake, "n/o", DIR_MODE);
-	fake_source_make(fake, "n/o/y", FILE_MODE);
 	fake_source_write(fake, "d/c", 8);
 	world_rest(world);
 	fake_source_write(fake, "a", 8); /* too young to be at rest */
-	fake_source_remove(fake, "b");
 	set_trap(FAKE_CALLS, NULL, n, stop);
 	world_scan(world);
 	was_stopped = !world->is_whole;
@@ -812,24 +862,30 @@ static bool stop_at(unsigned n, bool at_baseline)
 
 	world_rest(world);
 	then = world->paths->len;
-	fake_source_write(fake, "n/m/x", 9);
-	fake_source_remove(fake, "n/o/y");
+	if (!at_baseline) {
+		fake_source_write(fake, "n/m/x", 9);
+		fake_source_remove(fake, "n/o/y");
+	}
 	fake_source_remove(fake, "d/e/f");
 	fake_source_write(fake, "d/c", 9);
 	fake_source_make(fake, "g/h", DIR_MODE);
+	fake_source_chmod(fake, "", 0700);
 	world_rest(world);
 	world_scan(world);
 	ck_assert(world->is_whole);
-	assert_covered(0, "n");
-	assert_covered(0, "n/m");
-	assert_covered(0, "n/o");
+	if (!at_baseline) {
+		assert_covered(0, "n");
+		assert_covered(0, "n/m");
+		assert_covered(0, "n/o");
+		assert_covered(0, "b");
+		assert_covered(then, "n/m/x");
+		assert_covered(then, "n/o/y");
+	}
 	assert_covered(0, "a");
-	assert_covered(0, "b");
-	assert_covered(then, "n/m/x");
-	assert_covered(then, "n/o/y");
 	assert_covered(then, "d/e/f");
 	assert_covered(then, "d/c");
 	assert_covered(then, "g/h");
+	assert_covered(then, ".");
 	assert_scan(world, "");
 	return was_stopped;
 }
@@ -842,7 +898,7 @@ START_TEST(test_scan_that_is_stopped_anywhere_loses_nothing)
 		set_up();
 		was_stopped = stop_at(n, _i == 0);
 		tear_down();
-		ck_assert(n > 20 || was_stopped);
+		ck_assert(n > 15 || was_stopped);
 	}
 }
 END_TEST
@@ -1208,6 +1264,27 @@ static void write_root(void)
 	fake_source_write(fake, "", 1);
 }
 
+START_TEST(test_root_that_is_a_young_file_is_told_once)
+{
+	fake_source_put_root(fake, fake_source_new_root(fake, FILE_MODE));
+	world_rest(world);
+	world_scan(world);
+	world_rest(world);
+	fake_source_write(fake, "", 1);
+	assert_scan(world, "~. ");
+	world_rest(world);
+	assert_scan(world, "");
+	fake_source_write(fake, "", 1);
+	set_trap(FAKE_CALL_WAIT, NULL, 1, write_root);
+	world_scan(world);
+	world_rest(world);
+	world_scan(world);
+	assert_covered(told_before, ".");
+	world_rest(world);
+	assert_scan(world, "");
+}
+END_TEST
+
 static void write_root_when_waited_for(FakeSource *source, FakeCall call,
 				       const char *path, void *data)
 {
@@ -1314,6 +1391,11 @@ int main(void)
 	tcase_add_test(roots, test_root_that_vanishes_and_comes_back);
 	tcase_add_test(roots, test_root_that_appears);
 	tcase_add_test(roots, test_root_that_is_replaced);
+	tcase_add_test(roots, test_root_that_is_a_file);
+	tcase_add_test(
+		roots,
+		test_root_that_is_missing_at_the_baseline_may_just_have_gone);
+	tcase_add_test(roots, test_root_that_is_a_file_of_another_clock);
 	tcase_add_test(roots, test_baseline_of_a_file);
 	suite_add_tcase(suite, roots);
 
@@ -1370,6 +1452,7 @@ int main(void)
 	tcase_add_test(young, test_young_file_in_a_new_directory_is_not_missed);
 	tcase_add_test(young, test_time_of_another_clock_is_not_waited_for);
 	tcase_add_test(young, test_more_young_files_than_are_kept);
+	tcase_add_test(young, test_root_that_is_a_young_file_is_told_once);
 	tcase_add_test(young, test_root_that_is_a_file_and_never_rests);
 	suite_add_tcase(suite, young);
 	/* Sets up by itself. */
