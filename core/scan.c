@@ -16,7 +16,8 @@
  *     the next scan.
  *  4. What cannot be read keeps its picture and is an error of the scan. What
  *     had none when it could not be read, may be anything when it can. The same
- *     holds for what was not come to, as the scan was stopped or lost its way.
+ *     holds for what was not come to, as the scan was stopped or lost its way,
+ *     and for a single name whose attributes cannot be had.
  *  5. The first scan is a baseline. It reports what has changed since the
  *     daemon's start, as its ctime says. What went away meanwhile has no ctime,
  *     but its directory has; which is asked for its own after it was listed.
@@ -100,7 +101,9 @@ uint16_t scan_finding_get_flags(const ScanFinding *finding)
 {
 	const SnapshotEntry *was = finding->was, *is = finding->is;
 	uint16_t flags = SINCEFS_SCANNED;
-	bool was_dir = was != NULL && S_ISDIR(was->mode);
+	/* What has no attributes may be one. */
+	bool was_dir = was != NULL &&
+		       (S_ISDIR(was->mode) || (was->flags & SNAPSHOT_UNKNOWN));
 	bool is_dir = is != NULL && S_ISDIR(is->mode);
 
 	if (was == NULL && is == NULL)
@@ -229,6 +232,7 @@ static void on_differs(void *data, SnapshotDir *dir, const char *name,
 {
 	Scan *scan = data;
 	const ScanConfig *config = scan->config;
+	bool is_unknown = is != NULL && (is->flags & SNAPSHOT_UNKNOWN);
 
 	if (is != NULL && S_ISLNK(is->mode) &&
 	    config->source->ops->leads_to_dir(config->source, scan->listed,
@@ -260,7 +264,7 @@ static void on_differs(void *data, SnapshotDir *dir, const char *name,
 		is->flags |= SNAPSHOT_UNSETTLED;
 	}
 	if (is_wanted(scan, dir, is))
-		report(scan, dir, name, was, is);
+		report(scan, dir, name, was, is_unknown ? NULL : is);
 }
 
 static bool is_dot(const char *name)
@@ -293,10 +297,12 @@ static int list(Scan *scan, DirHandle handle)
 					      &found);
 			if (r == -ENOENT)
 				continue; /* it went meanwhile */
+			if (r == -EACCES)
+				return r; /* so it will be for all */
 			if (r < 0)
-				return r;
+				note_error(scan, r);
 			if (!snapshot_listing_add(&scan->listing, entry->d_name,
-						  &found))
+						  r < 0 ? NULL : &found))
 				return -ENOMEM;
 		}
 		if (is_stopped(scan))

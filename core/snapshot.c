@@ -130,7 +130,9 @@ bool snapshot_listing_add(SnapshotListing *listing, const char *name,
 		  (uint64_t)listing->names_used + size, 1))
 		return false;
 	memcpy(listing->names + listing->names_used, name, size);
-	listing->entries[listing->count] = snapshot_entry_of(stat);
+	listing->entries[listing->count] =
+		stat == NULL ? (SnapshotEntry){.flags = SNAPSHOT_UNKNOWN}
+			     : snapshot_entry_of(stat);
 	listing->entries[listing->count++].name = listing->names_used;
 	listing->names_used += (uint32_t)size;
 	return true;
@@ -163,6 +165,14 @@ static bool is_same_dir(const SnapshotEntry *was, const SnapshotEntry *is)
 static void meet(SnapshotDir *dir, const char *name, SnapshotEntry *was,
 		 SnapshotEntry *is, SnapshotDiffer differs, void *data)
 {
+	if (is->flags & SNAPSHOT_UNKNOWN) {
+		uint32_t name_at = is->name;
+
+		*is = *was;
+		is->name = name_at;
+		was->dir = NULL;
+		return;
+	}
 	is->dir = NULL;
 	if (is_same_dir(was, is)) {
 		is->dir = was->dir;

@@ -25,6 +25,8 @@ enum {
 	SNAPSHOT_LINKS_DIR = 1 << 1,
 	/* A file with several names. */
 	SNAPSHOT_LINKED = 1 << 2,
+	/* It could not be asked for its attributes, and has none here. */
+	SNAPSHOT_UNKNOWN = 1 << 3,
 };
 
 typedef struct {
@@ -78,7 +80,8 @@ typedef struct {
 
 void snapshot_listing_clear(SnapshotListing *listing);
 void snapshot_listing_reset(SnapshotListing *listing);
-/* False: no memory. */
+/* @stat: NULL when it can not be had: then what is known of the name stays.
+   False: no memory. */
 bool snapshot_listing_add(SnapshotListing *listing, const char *name,
 			  const DirStat *stat);
 

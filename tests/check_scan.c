@@ -800,6 +800,76 @@ START_TEST(test_root_unreadable_at_the_baseline_may_be_anything_later)
 }
 END_TEST
 
+/* As a mount whose server is dead, or a bad block. */
+START_TEST(test_one_name_without_attributes_holds_up_no_other)
+{
+	fake_source_fail(fake, FAKE_CALL_STAT, "d/e", -ENOTCONN);
+	fake_source_fail(fake, FAKE_CALL_STAT, "a", -EIO);
+	assert_scan(world, "");
+	ck_assert_int_lt(world->result.error, 0);
+	fake_source_write(fake, "a", 9);
+	fake_source_write(fake, "b", 9);
+	fake_source_write(fake, "d/c", 9);
+	fake_source_write(fake, "d/e/f", 9);
+	fake_source_make(fake, "new", FILE_MODE);
+	world_rest(world);
+	/* What can be entered is, by the picture. */
+	assert_scan(world, "~b +new ~d/c ~d/e/f ");
+	fake_source_fail(fake, FAKE_CALL_STAT, "a", 0);
+	assert_scan(world, "~a ");
+	fake_source_write(fake, "d/e/f", 10);
+	world_rest(world);
+	fake_source_fail(fake, FAKE_CALL_OPEN, "d/e", -ENOTCONN);
+	assert_scan(world, "");
+	fake_source_fail(fake, FAKE_CALL_STAT, "d/e", 0);
+	fake_source_fail(fake, FAKE_CALL_OPEN, "d/e", 0);
+	assert_scan(world, "~d/e/f ");
+	ck_assert_int_eq(world->result.error, 0);
+	assert_scan(world, "");
+}
+END_TEST
+
+START_TEST(test_new_name_without_attributes_is_told_and_once_more)
+{
+	fake_source_make(fake, "n", DIR_MODE);
+	fake_source_make(fake, "n/x", FILE_MODE);
+	fake_source_fail(fake, FAKE_CALL_STAT, "n", -EIO);
+	world_rest(world);
+	assert_scan(world, "?n/ ");
+	assert_scan(world, "");
+	fake_source_fail(fake, FAKE_CALL_STAT, "n", 0);
+	assert_scan(world, "+n/ ");
+	fake_source_fail(fake, FAKE_CALL_STAT, "n", -EIO);
+	fake_source_remove(fake, "n");
+	assert_scan(world, "-n/ ");
+	assert_scan(world, "");
+}
+END_TEST
+
+START_TEST(test_name_without_attributes_at_the_baseline)
+{
+	World *other = world_new();
+	FakeSource *source = other->fake;
+
+	fake_source_load(source, few);
+	world_rest(other);
+	other->config.baseline_ns = source->now_ns;
+	fake_source_fail(source, FAKE_CALL_STAT, "d/e", -EIO);
+	fake_source_fail(source, FAKE_CALL_STAT, "a", -EIO);
+	assert_scan(other, "");
+	ck_assert_int_eq(other->result.error, -EIO);
+	fake_source_write(source, "d/e/f", 5);
+	fake_source_write(source, "a", 5);
+	world_rest(other);
+	assert_scan(other, "");
+	fake_source_fail(source, FAKE_CALL_STAT, "d/e", 0);
+	fake_source_fail(source, FAKE_CALL_STAT, "a", 0);
+	assert_scan(other, "~a/ +d/e/ ");
+	assert_scan(other, "");
+	world_free(other);
+}
+END_TEST
+
 static void lose_e(void)
 {
 	fake_source_remove(fake, "d/e");
@@ -1419,6 +1489,12 @@ int main(void)
 	tcase_add_test(
 		unreadable,
 		test_root_unreadable_at_the_baseline_may_be_anything_later);
+	tcase_add_test(unreadable,
+		       test_one_name_without_attributes_holds_up_no_other);
+	tcase_add_test(unreadable,
+		       test_new_name_without_attributes_is_told_and_once_more);
+	tcase_add_test(unreadable,
+		       test_name_without_attributes_at_the_baseline);
 	tcase_add_test(unreadable,
 		       test_directory_that_goes_on_the_way_is_no_error);
 	suite_add_tcase(suite, unreadable);
