@@ -21,6 +21,9 @@
  *  5. The first scan is a baseline. It reports what has changed since the
  *     daemon's start, as its ctime says. What went away meanwhile has no ctime,
  *     but its directory has; which is asked for its own after it was listed.
+ *
+ * What no scan can know of: a name that came and went since the last look at
+ * its directory.
  */
 #include "core/scan.h"
 
