@@ -87,12 +87,17 @@ static int disk_open_root(DirSource *base, DirHandle *dir_out,
 	int r;
 
 	if (fd == -ENOTDIR && source->root != NULL) {
-		*dir_out = DIR_HANDLE_NONE;
-		return stat_at(AT_FDCWD, name, 0, stat_out);
+		r = stat_at(AT_FDCWD, name, 0, stat_out);
+		if (r == 0)
+			*dir_out = DIR_HANDLE_NONE;
+		return r;
 	}
 	if (fd < 0)
 		return fd;
 	r = stat_at(fd, "", AT_EMPTY_PATH, stat_out);
+	/* A descriptor outlives the directory's last name. */
+	if (r == 0 && stat_out->nlink == 0)
+		r = -ENOENT;
 	if (r < 0) {
 		close(fd);
 		return r;
