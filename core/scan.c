@@ -22,8 +22,10 @@
  *     daemon's start, as its ctime says. What went away meanwhile has no ctime,
  *     but its directory has; which is asked for its own after it was listed.
  *
- * What no scan can know of: a name that came and went since the last look at
- * its directory.
+ * What no scan can know of: that a name came and went since the last look at
+ * its directory; and that a directory went and came back, when its content
+ * changed after that. When it did not, the directory's ctime says so, or that
+ * its attributes changed: unless they did, it is reported with all below.
  */
 #include "core/scan.h"
 
@@ -111,18 +113,25 @@ uint16_t scan_finding_get_flags(const ScanFinding *finding)
 
 	if (was == NULL && is == NULL)
 		return flags | SINCEFS_CONTENT | SINCEFS_DIR | SINCEFS_SUBTREE;
-	if (is == NULL)
+	if (is == NULL) {
 		flags |= SINCEFS_CONTENT | SINCEFS_GONE;
-	else if (was == NULL)
+	} else if (was == NULL) {
 		flags |= SINCEFS_CONTENT;
-	else if (was_dir && is_dir && was->ino == is->ino)
-		return flags | SINCEFS_META | SINCEFS_DIR;
-	else if (was->ino == is->ino && was->size == is->size &&
-		 was->mtime_ns == is->mtime_ns)
+	} else if (was_dir && is_dir && was->ino == is->ino) {
+		flags |= SINCEFS_META | SINCEFS_DIR;
+		/* Moved away and back, for all that can be known. */
+		if (was->mode == is->mode && was->size == is->size &&
+		    was->mtime_ns == is->mtime_ns)
+			flags |= SINCEFS_CONTENT | SINCEFS_SUBTREE;
+		return flags;
+	} else if (was->ino == is->ino &&
+		   (was->mode != is->mode ||
+		    (was->size == is->size && was->mtime_ns == is->mtime_ns))) {
 		/* An edit whose time was put back, or other attributes. */
 		flags |= SINCEFS_CONTENT | SINCEFS_META;
-	else
+	} else {
 		flags |= SINCEFS_CONTENT;
+	}
 	if (was_dir || is_dir)
 		flags |= SINCEFS_DIR | SINCEFS_SUBTREE;
 	else if ((is != NULL ? is : was)->flags & SNAPSHOT_LINKED)

@@ -312,9 +312,10 @@ START_TEST(test_attributes_of_a_directory_are_told_without_what_is_below)
 	fake_source_chmod(fake, "d", 0700);
 	world_rest(world);
 	assert_scan(world, "~d ");
+	/* What only ctime tells of may be a move and the way back. */
 	fake_source_set_attribute(fake, "d");
 	world_rest(world);
-	assert_scan(world, "~d ");
+	assert_scan(world, "~d/ ");
 	fake_source_chmod(fake, "", 0700);
 	world_rest(world);
 	assert_scan(world, "~. ");
@@ -445,6 +446,15 @@ START_TEST(test_directory_that_moves_is_told_at_both_places)
 	fake_source_rename(fake, "z/e", "g/e");
 	assert_scan(world, "+g/e/ -z/e/ ");
 	assert_scan(world, "");
+}
+END_TEST
+
+START_TEST(test_directory_that_moves_away_and_back_is_told_with_all_below)
+{
+	fake_source_rename(fake, "d", "z");
+	fake_source_rename(fake, "z", "d");
+	world_rest(world);
+	assert_scan(world, "~d/ ");
 }
 END_TEST
 
@@ -1444,6 +1454,9 @@ int main(void)
 		test_new_directory_that_changes_once_it_is_told_is_told_again);
 	tcase_add_test(dirs, test_directory_that_goes_is_told_with_all_below);
 	tcase_add_test(dirs, test_directory_that_moves_is_told_at_both_places);
+	tcase_add_test(
+		dirs,
+		test_directory_that_moves_away_and_back_is_told_with_all_below);
 	tcase_add_test(dirs, test_directories_that_change_places);
 	tcase_add_test(
 		dirs,
