@@ -99,7 +99,8 @@ Scanner *scanner_new(const ScannerConfig *config)
 	return scanner;
 }
 
-uint32_t scanner_add(Scanner *scanner, const char *root, uint32_t flags)
+uint32_t scanner_add_source(Scanner *scanner, DirSource *source,
+			    const char *root, uint32_t flags)
 {
 	ScannedTree **more =
 		realloc(scanner->scanned, (scanner->count + 1) * sizeof(*more));
@@ -107,22 +108,24 @@ uint32_t scanner_add(Scanner *scanner, const char *root, uint32_t flags)
 
 	if (more != NULL)
 		scanner->scanned = more;
-	if (more == NULL || tree == NULL) {
+	if (more != NULL && tree != NULL && source != NULL)
+		tree->id = tree_list_add(scanner->config.trees, root, flags);
+	if (tree == NULL || tree->id == 0) {
+		dir_source_free(source);
 		free(tree);
 		return 0;
 	}
 	tree->scanner = scanner;
-	tree->source = dir_source_new_at_path(root);
-	if (tree->source != NULL)
-		tree->id = tree_list_add(scanner->config.trees, root, flags);
-	if (tree->id == 0) {
-		dir_source_free(tree->source);
-		free(tree);
-		return 0;
-	}
+	tree->source = source;
 	tree->name = tree_list_get_root_node(scanner->config.trees, tree->id);
 	scanner->scanned[scanner->count++] = tree;
 	return tree->id;
+}
+
+uint32_t scanner_add(Scanner *scanner, const char *root, uint32_t flags)
+{
+	return scanner_add_source(scanner, dir_source_new_at_path(root), root,
+				  flags);
 }
 
 /* ---- what is found ---- */

@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/dir-source.h"
 #include "core/dirty-set.h"
 #include "core/ignore.h"
 #include "core/tree.h"
@@ -45,6 +46,10 @@ Scanner *scanner_new(const ScannerConfig *config);
  * number, 0 without memory.
  */
 uint32_t scanner_add(Scanner *scanner, const char *root, uint32_t flags);
+
+/* The same of what @source (taken) shows; @root is its name. */
+uint32_t scanner_add_source(Scanner *scanner, DirSource *source,
+			    const char *root, uint32_t flags);
 
 /* 0 or -errno. */
 int scanner_start(Scanner *scanner);
