@@ -567,9 +567,12 @@ static bool settle_one(Scan *scan, DirHandle handle, Unsettled *unsettled,
 	SnapshotEntry was = *entry;
 	DirStat now;
 
-	/* What went meanwhile, the next scan misses. */
-	if (source->ops->stat(source, handle, unsettled->name, &now) < 0)
+	/* What went meanwhile, the next scan misses; and what is there, it
+	   reports. */
+	if (source->ops->stat(source, handle, unsettled->name, &now) < 0) {
+		entry->flags |= SNAPSHOT_UNSETTLED;
 		return true;
+	}
 	if (is_unsettled(scan, now.ctime_ns) && !is_last) {
 		unsettled->ctime_ns = now.ctime_ns;
 		return false;

@@ -1221,6 +1221,23 @@ START_TEST(test_file_that_goes_while_it_is_waited_for)
 }
 END_TEST
 
+static void fail_n(void)
+{
+	fake_source_fail(fake, FAKE_CALL_STAT, "n", -EIO);
+}
+
+START_TEST(test_new_file_without_attributes_when_it_was_waited_for)
+{
+	fake_source_make(fake, "n", FILE_MODE);
+	set_trap(FAKE_CALL_WAIT, NULL, 1, fail_n);
+	assert_scan(world, "");
+	fake_source_fail(fake, FAKE_CALL_STAT, "n", 0);
+	world_rest(world);
+	assert_scan(world, "~n ");
+	assert_scan(world, "");
+}
+END_TEST
+
 static void make_a_directory(void)
 {
 	fake_source_remove(fake, "a");
@@ -1529,6 +1546,8 @@ int main(void)
 	tcase_add_test(young, test_young_file_is_waited_for_and_told_once);
 	tcase_add_test(young, test_file_at_rest_is_not_waited_for);
 	tcase_add_test(young, test_file_that_never_rests_is_told_and_once_more);
+	tcase_add_test(young,
+		       test_new_file_without_attributes_when_it_was_waited_for);
 	tcase_add_test(young, test_file_that_goes_while_it_is_waited_for);
 	tcase_add_test(
 		young,
