@@ -710,14 +710,14 @@ static void scan_root(Scan *scan, DirHandle handle, bool is_due)
 	}
 	if (r == 0 && !push(scan, picture->root, handle))
 		r = -ENOMEM;
-	if (r < 0) {
+	if (r == 0) {
+		walk(scan);
+		if (!is_stopped(scan))
+			report_if_due(scan, picture->root);
+	} else {
 		note_error(scan, r);
-		scan->config->source->ops->close(scan->config->source, handle);
-		return;
 	}
-	walk(scan);
-	if (!is_stopped(scan))
-		report_if_due(scan, picture->root);
+	/* Also when there was no memory for more than the root. */
 	settle(scan, handle);
 	scan->config->source->ops->close(scan->config->source, handle);
 }

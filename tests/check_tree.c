@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <check.h>
 
@@ -100,6 +101,53 @@ START_TEST(test_root_that_is_too_long_is_cut)
 }
 END_TEST
 
+START_TEST(test_scan_of_a_tree_is_described)
+{
+	struct sincefs_tree tree;
+	struct timespec now;
+	TreeScan scan = {
+		.scans = 3,
+		.period_ns = 5,
+		.cost_ns = 6,
+		.files = 7,
+		.error = -EACCES,
+		.flags = SINCEFS_TREE_LINKS,
+	};
+
+	tree_list_add(trees, "/a", SINCEFS_TREE_EDITABLE);
+	tree_list_add(trees, "/b", 0);
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	scan.started_ns = (uint64_t)now.tv_sec * 1000000000u +
+			  (uint64_t)now.tv_nsec - 1000000000u;
+	tree_list_set_scan(trees, 1, &scan);
+	ck_assert_int_eq(tree_list_describe(trees, 1, &tree), 0);
+	ck_assert_uint_eq(tree.scans, 3);
+	ck_assert_uint_ge(tree.scan_age_ns, 1000000000u);
+	ck_assert_uint_lt(tree.scan_age_ns, 100000000000u);
+	ck_assert_uint_eq(tree.scan_period_ns, 5);
+	ck_assert_uint_eq(tree.scan_cost_ns, 6);
+	ck_assert_uint_eq(tree.files, 7);
+	ck_assert_int_eq(tree.scan_error, -EACCES);
+	ck_assert_uint_eq(tree.flags,
+			  SINCEFS_TREE_EDITABLE | SINCEFS_TREE_LINKS);
+	/* What was found out before and is not so any more, goes. */
+	scan.flags = 0;
+	tree_list_set_scan(trees, 1, &scan);
+	tree_list_describe(trees, 1, &tree);
+	ck_assert_uint_eq(tree.flags, SINCEFS_TREE_EDITABLE);
+	/* Of no other tree, and of none that is not there. */
+	tree_list_set_scan(trees, 0, &scan);
+	tree_list_set_scan(trees, 3, &scan);
+	ck_assert_int_eq(tree_list_describe(trees, 2, &tree), 0);
+	ck_assert_uint_eq(tree.scans, 0);
+	ck_assert_uint_eq(tree.scan_age_ns, 0);
+	ck_assert_uint_eq(tree_list_get_scans(trees, 1), 3);
+	ck_assert_uint_eq(tree_list_get_scans(trees, 2), 0);
+	ck_assert_uint_eq(tree_list_get_scans(trees, 0), 0);
+	ck_assert_uint_eq(tree_list_get_scans(trees, 3), 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("tree");
@@ -113,6 +161,7 @@ int main(void)
 	tcase_add_test(list, test_unknown_number_is_refused);
 	tcase_add_test(list, test_description_fills_everything);
 	tcase_add_test(list, test_root_that_is_too_long_is_cut);
+	tcase_add_test(list, test_scan_of_a_tree_is_described);
 	suite_add_tcase(suite, list);
 
 	runner = srunner_create(suite);
