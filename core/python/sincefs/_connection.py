@@ -172,7 +172,8 @@ def _nap(deadline: Optional[float]) -> None:
     time.sleep(left)
 
 
-def _encode_names(names: Names) -> bytes:
+def encode_names(names: Names) -> bytes:
+    """Patterns as a question takes them; ValueError if it cannot."""
     if names is None:
         return b""
     if isinstance(names, (str, bytes)):
@@ -325,7 +326,7 @@ class Connection:
         fd = self.fileno()
         if sync:
             _syncfs(fd)
-        return self._since(fd, Token.of(token), _encode_names(names), below,
+        return self._since(fd, Token.of(token), encode_names(names), below,
                            tree, kinds)
 
     def _since(self, fd: int, token: Token, names: bytes, below: bool = False,
@@ -441,7 +442,7 @@ class Connection:
         gone, and otherwise when it is cancelled or closed.
         """
         start = self.token() if token is None else Token.of(token)
-        return self._watch(start, _encode_names(names))
+        return self._watch(start, encode_names(names))
 
     async def _watch(self, token: Token,
                      names: bytes) -> AsyncIterator[Change]:

@@ -48,6 +48,13 @@ def parse_place(mountinfo: bytes, mount_id: int) -> Optional[Place]:
     return None
 
 
+def is_listed(mount_id: int) -> bool:
+    """Is there such a mount, and can it be reached by a path?"""
+    with open("/proc/self/mountinfo", "rb") as file:
+        return any(line.split(b" ", 1)[0] == b"%d" % mount_id
+                   for line in file)
+
+
 def find_mount_id(fd: int) -> Optional[int]:
     """The number of the mount that a descriptor was opened by; None without
     /proc."""
