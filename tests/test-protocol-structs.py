@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The struct formats of every Python client against the C header.
+"""The struct formats of the Python client, which are those of the tests' as well,
+against the C header.
 
 A tiny program prints sizes, offsets and ioctl numbers as the C compiler sees
 them; a difference is a client that sends or reads nonsense.
@@ -13,9 +14,9 @@ import tempfile
 
 SRCDIR = os.environ.get("SINCEFS_SRCDIR") or os.path.dirname(
     os.path.dirname(os.path.abspath(__file__)))
-sys.path.insert(0, os.path.join(SRCDIR, "tests", "mount"))
+sys.path.insert(0, os.path.join(SRCDIR, "core", "python"))
 
-import sincefs_client as client  # noqa: E402
+from sincefs import _protocol as client  # noqa: E402
 
 # Python's format, and the C fields in its order; an array takes as many of the
 # format's items as it has elements, a string of bytes one.
@@ -43,12 +44,13 @@ STRUCTURES = {
 
 # Whose value is the same under the same name, SINCEFS_ in front in C.
 NUMBERS = """SIGNATURE PROTOCOL_VERSION FEATURE_SYNC_EXACT FEATURE_CLOCK_PAGE
-FEATURE_STATS TREE_ALL TREE_MOUNTED CONTENT META TIMES NEW GONE DIR SUBTREE SCANNED LINKED
-MIXED FRESH MORE BELOW PAGE_SIZE PAGE_DATA_SIZE IOC_TYPE IOC_INFO IOC_TREE
-IOC_SINCE IOC_SCAN IOC_CLOCK IOC_STATS REQUEST_LOOKUP REQUEST_ATTRIBUTES
+FEATURE_STATS TREE_ALL TREE_MOUNTED ROOT_SIZE FRESH MORE BELOW PAGE_SIZE
+PAGE_DATA_SIZE NAMES_SIZE IOC_TYPE IOC_INFO IOC_TREE IOC_SINCE IOC_SCAN
+IOC_CLOCK IOC_STATS REQUEST_LOOKUP REQUEST_ATTRIBUTES
 REQUEST_CHANGE REQUEST_NAME REQUEST_READ REQUEST_WRITE REQUEST_DIRECTORY
 REQUEST_SYNC REQUEST_XATTR REQUEST_IOCTL REQUEST_POLL REQUEST_FORGET
 REQUEST_OTHER REQUEST_KINDS""".split()
+FLAGS = "CONTENT META TIMES NEW GONE DIR SUBTREE SCANNED LINKED MIXED".split()
 REASONS = "NO_TOKEN RESTART FORGOT LOST FUTURE".split()
 
 
@@ -61,7 +63,7 @@ def write_program():
             lines.append(f'printf("field {name}.{field} %zu %zu\\n", '
                          f"offsetof(struct {name}, {field}), "
                          f"sizeof(((struct {name} *)0)->{field}));")
-    for name in NUMBERS:
+    for name in NUMBERS + FLAGS:
         lines.append(f'printf("number {name} %llu\\n", '
                      f"(unsigned long long)SINCEFS_{name});")
     for name in REASONS:
@@ -130,6 +132,9 @@ def main():
                     seen["field", f"{name}.{field}"])
     for name in NUMBERS + REASONS:
         compare(name, [getattr(client, name)], seen["number", name])
+    for name in FLAGS:
+        compare(name, [client.Flags[name].value], seen["number", name])
+    compare("the names of flags", [flag.name for flag in client.Flags], FLAGS)
 
     for line in wrong:
         print(line)

@@ -21,90 +21,32 @@ import ctypes
 import errno
 import fcntl
 import os
-import platform
 import select
-import struct
+import sys
 import time
 
-CONTROL_NAME = ".sincefs"
-SIGNATURE = 0x73696E63
-PROTOCOL_VERSION = 1
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                "..", "..", "core", "python"))
 
-FEATURE_SYNC_EXACT = 0x1
-FEATURE_CLOCK_PAGE = 0x2
-FEATURE_STATS = 0x4
+# Formats and numbers are those of the installed client. How an answer is taken
+# apart and judged is not: two readings of the protocol find each other's errors.
+from sincefs._protocol import (  # noqa: E402,F401
+    BELOW, CLOCK, CONTROL_NAME, FEATURE_CLOCK_PAGE, FEATURE_STATS,
+    FEATURE_SYNC_EXACT, FORGOT, FRESH, FUTURE, INFO, IOC_CLOCK, IOC_INFO,
+    IOC_NONE, IOC_READ, IOC_SCAN, IOC_SINCE, IOC_STATS, IOC_TREE, IOC_TYPE,
+    IOC_WRITE, LOST, MORE, NO_TOKEN, PAGE_DATA_SIZE, PAGE_HEADER, PAGE_SIZE,
+    PROTOCOL_VERSION, RECORD, REQUEST_ATTRIBUTES, REQUEST_CHANGE,
+    REQUEST_DIRECTORY, REQUEST_FORGET, REQUEST_IOCTL, REQUEST_KINDS,
+    REQUEST_LOOKUP, REQUEST_NAME, REQUEST_OTHER, REQUEST_POLL, REQUEST_READ,
+    REQUEST_SYNC, REQUEST_WRITE, REQUEST_XATTR, RESTART, SCAN, SIGNATURE,
+    STATS, TOKEN, TREE, TREE_ALL, TREE_MOUNTED, Flags, ioc)
 
-TREE_ALL = 0
-TREE_MOUNTED = 0x1
-
-CONTENT = 0x001
-META = 0x002
-TIMES = 0x004
-NEW = 0x008
-GONE = 0x010
-DIR = 0x020
-SUBTREE = 0x040
-SCANNED = 0x080
-LINKED = 0x100
-MIXED = 0x200
-FLAG_NAMES = (
-    (CONTENT, "CONTENT"), (META, "META"), (TIMES, "TIMES"), (NEW, "NEW"),
-    (GONE, "GONE"), (DIR, "DIR"), (SUBTREE, "SUBTREE"),
-    (SCANNED, "SCANNED"), (LINKED, "LINKED"), (MIXED, "MIXED"),
-)
-
-FRESH = 0x1
-MORE = 0x2
-BELOW = 0x10000
-
-NO_TOKEN = 1
-RESTART = 2
-FORGOT = 3
-LOST = 4
-FUTURE = 5
-
-# "=": fixed widths, native byte order, and no padding, as the structures have
-# none. test-protocol-structs.py compares these with the header.
-TOKEN = struct.Struct("=QQ")
-INFO = struct.Struct("=IIQQQQQQIIII6Q")
-TREE = struct.Struct("=IIQQQQQiI4096s")
-RECORD = struct.Struct("=QIIIHH")
-PAGE_HEADER = struct.Struct("=IIQQIIIIII2Q64s")
-SCAN = struct.Struct("=IIQ")
-CLOCK = struct.Struct("=4096s")
-STATS = struct.Struct("=16Q5Q11Q4096s")
-PAGE_SIZE = 8184
-PAGE_DATA_SIZE = PAGE_SIZE - PAGE_HEADER.size
-
-IOC_TYPE = 0xD5
-IOC_NONE, IOC_READ, IOC_WRITE = 0, 1, 2  # of ioc(); the kernel's differ
-
-
-def ioc(direction, number, size, kind=IOC_TYPE):
-    """An ioctl number, as the kernel's _IOC() makes it on this machine."""
-    machine = platform.machine()
-    if machine.startswith(("mips", "ppc", "sparc", "alpha")):
-        bits = (1 if direction == IOC_NONE else
-                (2 if direction & IOC_READ else 0) |
-                (4 if direction & IOC_WRITE else 0))
-        return bits << 29 | size << 16 | kind << 8 | number
-    bits = ((2 if direction & IOC_READ else 0) |
-            (1 if direction & IOC_WRITE else 0))
-    return bits << 30 | size << 16 | kind << 8 | number
-
-
-IOC_INFO = ioc(IOC_READ, 0, INFO.size)
-IOC_TREE = ioc(IOC_READ | IOC_WRITE, 1, TREE.size)
-IOC_SINCE = ioc(IOC_READ | IOC_WRITE, 2, PAGE_SIZE)
-IOC_SCAN = ioc(IOC_READ | IOC_WRITE, 3, SCAN.size)
-IOC_CLOCK = ioc(IOC_READ, 4, CLOCK.size)
-IOC_STATS = ioc(IOC_READ, 8, STATS.size)
-
-# Kinds of requests: indices of Stats.requests.
-(REQUEST_LOOKUP, REQUEST_ATTRIBUTES, REQUEST_CHANGE, REQUEST_NAME,
- REQUEST_READ, REQUEST_WRITE, REQUEST_DIRECTORY, REQUEST_SYNC, REQUEST_XATTR,
- REQUEST_IOCTL, REQUEST_POLL, REQUEST_FORGET, REQUEST_OTHER) = range(13)
-REQUEST_KINDS = 16
+# Plain numbers here, as a test may send and meet any bit.
+(CONTENT, META, TIMES, NEW, GONE, DIR, SUBTREE, SCANNED, LINKED, MIXED) = (
+    int(flag) for flag in (
+        Flags.CONTENT, Flags.META, Flags.TIMES, Flags.NEW, Flags.GONE,
+        Flags.DIR, Flags.SUBTREE, Flags.SCANNED, Flags.LINKED, Flags.MIXED))
+FLAG_NAMES = tuple((int(flag), flag.name) for flag in Flags)
 
 Token = collections.namedtuple("Token", "instance clock")
 NOTHING = Token(0, 0)
