@@ -15,22 +15,22 @@ from contextlib import contextmanager
 from fcntl import ioctl
 from types import TracebackType
 from typing import (AsyncIterator, Callable, Dict, Iterable, Iterator, List,
-                    Optional, Tuple, Type, TypeVar, Union)
+                    Optional, Type, TypeVar, Union)
 
 from . import _place as place
 from . import _protocol as protocol
 from ._answer import Answer, Change, Info, Tree
-from ._errors import error_of, not_mounted, other_protocol
+from ._errors import NotMounted, error_of, not_mounted, other_protocol
 from ._protocol import Flags
 from ._token import Token
 
 AnyPath = Union[str, bytes, "os.PathLike[str]", "os.PathLike[bytes]"]
 AnyToken = Union[Token, str, None]
 Names = Union[str, bytes, Iterable[Union[str, bytes]], None]
+PathOf = Callable[[int, bytes], bytes]
 Result = TypeVar("Result")
 
 _UNKNOWN_UID = 0xFFFFFFFF
-_MOUNT = 1  # the tree that is the mount itself
 # How long to rest when poll(2) has nothing more to wait for.
 _NAP_S = 0.01
 _BROKEN = select.POLLERR | select.POLLHUP | select.POLLNVAL
@@ -90,17 +90,22 @@ def _open_control(directory: int) -> int:
     return fd
 
 
-def _ask(fd: int, number: int, question: bytearray,
-         read: Callable[[bytearray], Result]) -> Result:
-    """One request, and its answer as read() understands it."""
+def _request(fd: int, number: int, buffer: bytearray) -> bytearray:
+    """One request; the buffer then holds its answer."""
     try:
-        result = ioctl(fd, number, question)
+        result = ioctl(fd, number, buffer)
     except OSError as error:
         raise error_of(error) from None
     if result != 0:
         raise other_protocol("a result that no request has")
+    return buffer
+
+
+def _ask(fd: int, number: int, question: bytearray,
+         read: Callable[[bytearray], Result]) -> Result:
+    """One request, and its answer as read() understands it."""
     try:
-        return read(question)
+        return read(_request(fd, number, question))
     except protocol.ProtocolViolation as what:
         raise other_protocol(what) from None
 
@@ -120,23 +125,14 @@ def _is_newer(info: protocol.RawInfo, token: Token) -> bool:
     return info.now != token or token[1] < info.floor
 
 
-def _get_records(fd: int, token: Token, below: bool, tree: int, kinds: int,
-                 names: bytes) -> Tuple[Token, int, List[protocol.RawRecord]]:
-    """All pages: the last token, the reason of a fresh answer, and the
-    records. FRESH on any page makes the whole answer fresh."""
-    records: List[protocol.RawRecord] = []
-    while True:
-        question = protocol.write_since(token, below=below, tree=tree,
-                                        kinds=kinds, names=names)
-        asked = token
-        page = _ask(fd, protocol.IOC_SINCE, question,
-                    lambda answer: protocol.read_page(asked, tree, answer))
-        token = Token(*page.token)
-        if page.reason:
-            return token, page.reason, []
-        records += page.records
-        if not page.more:
-            return token, 0, protocol.merge_records(records)
+def _get_changes(fd: int, token: Token, below: bool, tree: int, kinds: int,
+                 names: bytes) -> protocol.RawAnswer:
+    try:
+        return protocol.collect(
+            lambda page: _request(fd, protocol.IOC_SINCE, page), token,
+            below=below, tree=tree, kinds=kinds, names=names)
+    except protocol.ProtocolViolation as what:
+        raise other_protocol(what) from None
 
 
 def _wait_readable(fd: int, deadline: Optional[float]) -> bool:
@@ -224,9 +220,6 @@ class Connection:
     def __init__(self, path: AnyPath) -> None:
         self._directory = self._fd = -1
         self._name = os.fsdecode(path)
-        self._roots: Dict[int, bytes] = {}
-        self._place: Optional[place.Place] = None
-        self._has_place = False
         try:
             self._directory = _open_directory(os.fsencode(path))
             self._fd = _open_control(self._directory)
@@ -241,6 +234,9 @@ class Connection:
         except OSError as error:
             self.close()
             raise error_of(error, self._name) from None
+        fd = self._fd
+        self._names = place.Names(self._directory, fd,
+                                  lambda tree: _get_tree(fd, tree).root)
 
     def __enter__(self) -> Connection:
         return self
@@ -333,15 +329,17 @@ class Connection:
                tree: int = protocol.TREE_ALL, kinds: int = 0) -> Answer:
         if kinds & ~protocol.KINDS:
             raise ValueError("kinds are CONTENT, META and TIMES")
-        token, reason, records = _get_records(fd, token, below, tree,
-                                              int(kinds), names)
-        if reason:
-            return Answer((), token, True, _REASONS.get(reason, "unknown"))
-        if not records:
+        raw = _get_changes(fd, token, below, tree, int(kinds), names)
+        token = Token(*raw.token)
+        if raw.reason:
+            return Answer((), token, True,
+                          _REASONS.get(raw.reason, "unknown"))
+        if not raw.records:
             return Answer((), token, False, None)
-        base = place.directory_of(self._directory) if below else None
-        return Answer(tuple(self._change(record, base) for record in records),
-                      token, False, None)
+        path_of = self._names.in_directory() if below else \
+            self._names.in_tree()
+        return Answer(tuple(self._changes(raw.records, path_of)), token,
+                      False, None)
 
     def info(self) -> Info:
         """The state of the daemon."""
@@ -352,41 +350,23 @@ class Connection:
         """The trees that the daemon watches; the mount is the first."""
         fd = self.fileno()
         count = _get_info(fd).tree_count
-        return [self._tree(_get_tree(fd, tree))
-                for tree in range(1, count + 1)]
+        path_of = self._names.in_tree()
+        return [Tree(raw.id, os.fsdecode(path_of(raw.id, b".")),
+                     bool(raw.flags & protocol.TREE_MOUNTED), raw.scans,
+                     raw.scan_age_ns, raw.scan_period_ns, raw.scan_cost_ns,
+                     raw.files, -raw.scan_error)
+                for raw in (_get_tree(fd, tree)
+                            for tree in range(1, count + 1))]
 
-    # ---- names ----
-
-    def _tree(self, raw: protocol.RawTree) -> Tree:
-        return Tree(raw.id, os.fsdecode(self._see(raw.id, b".")),
-                    bool(raw.flags & protocol.TREE_MOUNTED), raw.scans,
-                    raw.scan_age_ns, raw.scan_period_ns, raw.scan_cost_ns,
-                    raw.files, -raw.scan_error)
-
-    def _see(self, tree: int, relative: bytes) -> bytes:
-        """The absolute path of a name, as Change.path promises."""
-        if tree == _MOUNT:
-            if not self._has_place:
-                self._place = place.find_place(self.fileno())
-                self._has_place = True
-            seen = self._place and place.see(self._place, relative)
-            if seen:
-                return seen
-        root = self._roots.get(tree)
-        if root is None:
-            root = self._roots[tree] = _get_tree(self.fileno(), tree).root
-        return place.join(root, relative)
-
-    def _change(self, record: protocol.RawRecord,
-                base: Optional[bytes] = None) -> Change:
-        clock, tree, pid, uid, number, relative = record
-        flags = _flags.get(number)
-        if flags is None:
-            flags = _flags[number] = Flags(number)
-        path = self._see(tree, relative) if base is None else \
-            place.join(base, relative)
-        return Change(os.fsdecode(path), os.fsdecode(relative), flags, pid,
-                      None if uid == _UNKNOWN_UID else uid, clock, tree)
+    def _changes(self, records: Iterable[protocol.RawRecord],
+                 path_of: PathOf) -> Iterator[Change]:
+        for clock, tree, pid, uid, number, relative in records:
+            flags = _flags.get(number)
+            if flags is None:
+                flags = _flags[number] = Flags(number)
+            yield Change(os.fsdecode(path_of(tree, relative)),
+                         os.fsdecode(relative), flags, pid,
+                         None if uid == _UNKNOWN_UID else uid, clock, tree)
 
     # ---- waiting ----
 
@@ -396,14 +376,19 @@ class Connection:
         One more open control file. What it waits for is its own: a question
         that another thread asks on this connection's does not put it off.
         """
+        shared = self.fileno()
+        own = -1
         try:
-            fd = _open_control(self._directory)
+            own = _open_control(self._directory)
+        except NotMounted:
+            pass  # the directory was removed, but the mount is there
         except OSError as error:
             raise error_of(error, self._name) from None
         try:
-            yield fd
+            yield own if own >= 0 else shared
         finally:
-            os.close(fd)
+            if own >= 0:
+                os.close(own)
 
     def wait(self, token: AnyToken, timeout: Optional[float] = None) -> bool:
         """
@@ -413,8 +398,6 @@ class Connection:
         """
         token = Token.of(token)
         deadline = _deadline_after(timeout)
-        if _is_newer(_get_info(self.fileno()), token):
-            return True
         with self._own_control() as fd:
             while True:
                 # First ask: it answers for what is already past, and from the
@@ -438,8 +421,9 @@ class Connection:
         FRESH) each tree's root comes as a change with SUBTREE. A name may come
         more than once. Stores through mappings come when they are flushed.
 
-        It waits without a thread. It ends with an exception when the daemon is
-        gone, and otherwise when it is cancelled or closed.
+        It waits without a thread, and does not call syncfs(2), which may take
+        its time. Keep the connection open meanwhile. It ends with an exception
+        when the daemon is gone, and otherwise when it is cancelled or closed.
         """
         start = self.token() if token is None else Token.of(token)
         return self._watch(start, encode_names(names))
@@ -460,9 +444,11 @@ class Connection:
     def _everything(self, fd: int, token: Token) -> List[Change]:
         """The roots of all trees, as changed with all that is below."""
         flags = Flags.CONTENT | Flags.DIR | Flags.SUBTREE
-        return [self._change(protocol.RawRecord(token.clock, tree, 0,
-                                                _UNKNOWN_UID, flags, b"."))
-                for tree in range(1, _get_info(fd).tree_count + 1)]
+        return list(self._changes(
+            (protocol.RawRecord(token.clock, tree, 0, _UNKNOWN_UID, flags,
+                                b".")
+             for tree in range(1, _get_info(fd).tree_count + 1)),
+            self._names.in_tree()))
 
     # ---- scanning ----
 
@@ -479,7 +465,6 @@ class Connection:
         when the daemon does not scan it.
         """
         deadline = _deadline_after(timeout)
-        self.fileno()
         with self._own_control() as fd:
             wanted = self._start_scans(fd, path)
             clock = _get_info(fd).now.clock
@@ -532,9 +517,9 @@ class Connection:
         """The number of the tree that a path lies in."""
         real = os.path.realpath(path)
         if os.stat(real).st_dev == os.fstat(fd).st_dev:
-            return _MOUNT
+            return place.MOUNT
         best = found = 0
-        for tree in range(_MOUNT + 1, _get_info(fd).tree_count + 1):
+        for tree in range(place.MOUNT + 1, _get_info(fd).tree_count + 1):
             root = _get_tree(fd, tree).root
             if (real + b"/").startswith(place.join(root, b"")) and \
                     len(root) > best:

@@ -34,7 +34,11 @@ _KINDS[errno.ECONNREFUSED] = _KINDS[errno.ENOTCONN]
 
 
 def error_of(error: OSError, path: Optional[str] = None) -> OSError:
-    """The error that a caller is to see for one of the system's."""
+    """The error that a caller is to see for one of the system's, or for one
+    that did not know its path."""
+    if isinstance(error, OtherProtocol):
+        error.filename = path
+        return error
     number = error.errno or errno.EIO
     if number in _KINDS:
         kind: Type[OSError]

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import os
 import re
-from typing import NamedTuple, Optional
+from typing import Callable, Dict, NamedTuple, Optional, Tuple
+
+MOUNT = 1  # the tree that is the mount itself
 
 
 class Place(NamedTuple):
@@ -101,3 +103,57 @@ def see(place: Place, relative: bytes) -> Optional[bytes]:
 def directory_of(fd: int) -> bytes:
     """The path of an open directory as the kernel tells it now."""
     return os.fsencode(os.readlink(f"/proc/self/fd/{fd}"))
+
+
+class Names:
+    """
+    From names in trees to absolute paths, for one connection: the descriptors
+    of its directory and of its control file stay open as long as this is used.
+    Any thread.
+    """
+
+    def __init__(self, directory: int, control: int,
+                 get_root: Callable[[int], bytes]) -> None:
+        self._directory = directory
+        self._control = control
+        self._get_root = get_root  # of a tree, as the daemon calls it
+        self._roots: Dict[int, bytes] = {}
+        # By where the directory was then: a mount point moves when a directory
+        # above it is renamed.
+        self._found: Tuple[Optional[bytes], Optional[Place]] = None, None
+
+    def _root(self, tree: int) -> bytes:
+        root = self._roots.get(tree)
+        if root is None:
+            root = self._roots[tree] = self._get_root(tree)
+        return root
+
+    def _place(self) -> Optional[Place]:
+        try:
+            directory = directory_of(self._directory)
+        except OSError:
+            return None  # no /proc
+        known, place = self._found
+        if known != directory:
+            place = find_place(self._control)
+            self._found = directory, place
+        return place
+
+    def in_tree(self) -> Callable[[int, bytes], bytes]:
+        """A function from a tree's number and a name in it to the absolute
+        path, good for one answer."""
+        place = self._place()
+
+        def path(tree: int, relative: bytes) -> bytes:
+            if tree == MOUNT and place:
+                seen = see(place, relative)
+                if seen is not None:
+                    return seen
+            return join(self._root(tree), relative)
+
+        return path
+
+    def in_directory(self) -> Callable[[int, bytes], bytes]:
+        """The same for names below the connection's directory."""
+        directory = directory_of(self._directory)
+        return lambda tree, relative: join(directory, relative)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import enum
 import platform
 import struct
-from typing import List, NamedTuple, Tuple, Union
+from typing import Callable, Dict, List, NamedTuple, Tuple, Union
 
 CONTROL_NAME = ".sincefs"
 SIGNATURE = 0x73696E63
@@ -171,6 +171,14 @@ class Page(NamedTuple):
     records: List[RawRecord]
 
 
+class RawAnswer(NamedTuple):
+    """All pages of an answer."""
+
+    token: RawToken
+    reason: int  # 0: a list, else FRESH
+    records: List[RawRecord]
+
+
 def expect(condition: object, what: str) -> None:
     """Raise ProtocolViolation(what) unless the condition holds."""
     if not condition:
@@ -298,7 +306,8 @@ def merge_records(records: List[RawRecord]) -> List[RawRecord]:
     the last change; and MIXED when the two have different writers.
     """
     both = ~(Flags.NEW.value | Flags.GONE.value)
-    found = {}  # of the last by name, in the order of these
+    # Of the last by name, in the order of these.
+    found: Dict[Tuple[int, bytes], RawRecord] = {}
     for record in records:
         name = record.tree, record.path
         old = found.pop(name, None)
@@ -311,3 +320,25 @@ def merge_records(records: List[RawRecord]) -> List[RawRecord]:
             record = record._replace(flags=flags)
         found[name] = record
     return list(found.values())
+
+
+def collect(ask: Callable[[bytearray], object], token: Tuple[int, int], *,
+            below: bool = False, tree: int = TREE_ALL, kinds: int = 0,
+            names: bytes = b"") -> RawAnswer:
+    """
+    All pages of an answer; ask() turns a question into its answer in the same
+    place. FRESH on any page makes the whole answer fresh: what came before it
+    is no answer. A page that says MORE has moved on, so this ends.
+    """
+    records: List[RawRecord] = []
+    while True:
+        buffer = write_since(token, below=below, tree=tree, kinds=kinds,
+                             names=names)
+        ask(buffer)
+        page = read_page(token, tree, buffer)
+        if page.reason:
+            return RawAnswer(page.token, page.reason, [])
+        records += page.records
+        if not page.more:
+            return RawAnswer(page.token, 0, merge_records(records))
+        token = page.token
