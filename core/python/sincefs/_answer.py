@@ -4,30 +4,37 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple, Optional, Tuple
+from typing import Optional, Tuple
 
 from . import _protocol as protocol
 from ._protocol import Flags
 from ._token import Token
+from ._value import Value
 
 
-class Info(NamedTuple):
+@dataclass(frozen=True)
+class Info(Value):
     """The state of a daemon."""
 
-    #: FEATURE_* bits of the protocol.
+    __slots__ = {
+        "features": "Bits of what it can do; see exact.",
+        "now": "The token of this moment.",
+        "floor": "Tokens with a clock below this are answered FRESH.",
+        "entries": "Paths that are remembered.",
+        "capacity": "Paths that are remembered at most.",
+        "tree": "The number of the tree that the connection lies in.",
+        "tree_count": "How many trees there are, numbered from 1, which is "
+                      "the mount.",
+        "pid": "The daemon's process, for people.",
+    }
+
     features: int
-    #: The token of this moment.
     now: Token
-    #: Tokens with a clock below this are answered FRESH.
     floor: int
-    #: Paths that are remembered, of at most capacity.
     entries: int
     capacity: int
-    #: The tree that the connection lies in, and how many there are: their
-    #: numbers are 1 to tree_count, and 1 is the mount.
     tree: int
     tree_count: int
-    #: The daemon's process, for people.
     pid: int
 
     @property
@@ -36,55 +43,71 @@ class Info(NamedTuple):
         return bool(self.features & protocol.FEATURE_SYNC_EXACT)
 
 
-class Tree(NamedTuple):
+@dataclass(frozen=True)
+class Tree(Value):
     """One tree that a daemon watches."""
 
+    __slots__ = {
+        "id": "Its number: 1 is the mount.",
+        "root": "Its absolute path; of the mount as Change.path says.",
+        "mounted": "False: it lies outside of the mount, and is covered by "
+                   "scans alone.",
+        "scans": "Full scans completed; 0: not even its first.",
+        "scan_age_ns": "Nanoseconds since the start of the last completed "
+                       "scan.",
+        "scan_period_ns": "Nanoseconds from scan to scan, as kept and not as "
+                          "wished.",
+        "scan_cost_ns": "Processor time of the last scan, in nanoseconds.",
+        "files": "Files that the last scan found.",
+        "scan_error": "The errno of the last scan; 0 when it went well.",
+    }
+
     id: int
-    #: Absolute; for the mount as Change.path says.
     root: str
-    #: False: it lies outside of the mount and is covered by scans alone.
     mounted: bool
-    #: Full scans that were completed; 0: not even its first.
     scans: int
-    #: Nanoseconds since the start of the last completed scan.
     scan_age_ns: int
-    #: Nanoseconds from scan to scan, as kept and not as wished.
     scan_period_ns: int
-    #: Processor time of the last scan, in nanoseconds.
     scan_cost_ns: int
-    #: Files that the last scan found.
     files: int
-    #: The errno of the last scan; 0 when it went well.
     scan_error: int
 
 
-class Change(NamedTuple):
+@dataclass(frozen=True)
+class Change(Value):
     """
     One name that changed.
 
     Names need not be text: path and relative are made by os.fsdecode(), and
     os.fsencode() gives their bytes back.
+
+    path is absolute. A name in the mount stands below the mount point by which
+    the connection was opened, as the asking process sees it: also in a
+    container, in a chroot, and through a bind mount. Where it cannot be seen
+    (it lies outside of the part that is bind-mounted, or there is no /proc)
+    it stands below the root by which the daemon calls its mount. A name in a
+    scanned tree stands below the daemon's root of that tree.
     """
 
-    #: Absolute. A name in the mount stands below the mount point by which the
-    #: connection was opened, as the asking process sees it. Through a bind
-    #: mount of a part of the mount, what lies outside of that part, and
-    #: without /proc everything, stands below the root by which the daemon
-    #: calls its mount. A name in a scanned tree stands below the daemon's root
-    #: of that tree.
+    __slots__ = {
+        "path": "Absolute, as above.",
+        "relative": "Relative to the root of its tree, or with below to the "
+                    "directory of the\nconnection; \".\" is that root or "
+                    "directory itself.",
+        "flags": "What happened to it after the token: Flags.",
+        "pid": "The process that changed it last; 0: unknown.",
+        "uid": "That process's user; None: unknown.",
+        "clock": "The moment of its last change: later ones are larger.",
+        "tree": "The tree it is in: 1 is the mount, others are in "
+                "Connection.trees().",
+    }
+
     path: str
-    #: Relative to the root of its tree, or with below to the directory of the
-    #: connection; "." is that root or directory itself.
     relative: str
-    #: What happened to it after the token.
     flags: Flags
-    #: The process that changed it last; 0: unknown.
     pid: int
-    #: That process's user; None: unknown.
     uid: Optional[int]
-    #: The moment of its last change: later ones are larger.
     clock: int
-    #: The tree it is in: 1 is the mount, others are in Connection.trees().
     tree: int
 
     @property
@@ -109,24 +132,29 @@ class Change(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Answer:
+class Answer(Value):
     """
     What changed after a token. Look at fresh first: an answer that is fresh
     has no changes in it, and means that anything may have changed. As a truth
     value: may anything have changed?
     """
 
-    #: Oldest first, each name once. Empty when fresh.
+    __slots__ = {
+        "changes": "Changes, oldest first, each name once. Empty when fresh.",
+        "token": "What is known after this answer: ask with it the next time. "
+                 "After a fresh\nanswer keep it first, and look at the files "
+                 "afterwards. After an answer about\nsome names alone it is "
+                 "good for those alone.",
+        "fresh": "Anything may have changed.",
+        "reason": "Why it is fresh: \"no-token\", \"restart\" (of the "
+                  "daemon), \"forgot\" (too long\nago), \"lost\" (events), "
+                  "\"future\" (a clock of the future), \"unknown\" (to this\n"
+                  "version); None when it is not.",
+    }
+
     changes: Tuple[Change, ...]
-    #: What is known after this answer: ask with it the next time. After a
-    #: fresh answer keep it first and look at the files afterwards. After an
-    #: answer to a question for some names alone it is good for those alone.
     token: Token
-    #: Anything may have changed.
     fresh: bool
-    #: Why it is fresh: "no-token", "restart" (of the daemon), "forgot" (too
-    #: long ago), "lost" (events), "future" (a clock of the future), "unknown"
-    #: (a reason that this version does not know); None when it is not.
     reason: Optional[str]
 
     def __bool__(self) -> bool:

@@ -122,15 +122,16 @@ def _get_tree(fd: int, tree: int) -> protocol.RawTree:
 
 def _is_newer(info: protocol.RawInfo, token: Token) -> bool:
     # A clock above now is as doubtful as one below.
-    return info.now != token or token[1] < info.floor
+    return info.now != (token.instance, token.clock) or \
+        token.clock < info.floor
 
 
 def _get_changes(fd: int, token: Token, below: bool, tree: int, kinds: int,
                  names: bytes) -> protocol.RawAnswer:
     try:
         return protocol.collect(
-            lambda page: _request(fd, protocol.IOC_SINCE, page), token,
-            below=below, tree=tree, kinds=kinds, names=names)
+            lambda page: _request(fd, protocol.IOC_SINCE, page),
+            (token.instance, token.clock), below=below, tree=tree, kinds=kinds, names=names)
     except protocol.ProtocolViolation as what:
         raise other_protocol(what) from None
 

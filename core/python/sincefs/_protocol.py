@@ -27,28 +27,32 @@ ROOT_SIZE = 4096
 
 
 class Flags(enum.IntFlag):
-    """What happened to a name after the token that was asked about. In doubt
-    CONTENT is set and NEW is clear."""
+    """
+    What happened to a name after the token that was asked about. In doubt
+    CONTENT is set and NEW is clear.
 
-    #: The bytes may differ, or the name stands for another object or for none.
+    CONTENT  the bytes may differ, or the name stands for another object or for
+             none
+    META     mode, owner, extended attributes, ACL
+    TIMES    times set by hand (touch)
+    NEW      the name did not exist at the token
+    GONE     the name does not exist after its last change
+    DIR      it is, or was, a directory
+    SUBTREE  all below it may have changed too (a renamed directory)
+    SCANNED  found by a scan: it happened up to a period earlier
+    LINKED   the file has other hard links, perhaps unknown, that changed too
+    MIXED    more than one process changed it
+    """
+
     CONTENT = 0x001
-    #: Mode, owner, extended attributes, ACL.
     META = 0x002
-    #: Times set by hand (touch).
     TIMES = 0x004
-    #: The name did not exist at the token.
     NEW = 0x008
-    #: The name does not exist after its last change.
     GONE = 0x010
-    #: It is, or was, a directory.
     DIR = 0x020
-    #: All below it may have changed too (a renamed directory).
     SUBTREE = 0x040
-    #: Found by a scan: it happened up to a period earlier.
     SCANNED = 0x080
-    #: The file has other hard links, perhaps unknown, that changed as well.
     LINKED = 0x100
-    #: More than one process changed it.
     MIXED = 0x200
 
 

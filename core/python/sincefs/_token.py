@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple, Union
+from dataclasses import dataclass
+from typing import Union
 
 from ._protocol import PROTOCOL_VERSION
+from ._value import Value
 
 _U64 = 2 ** 64 - 1
 # Only what str() writes, so that a token has one text.
@@ -18,28 +20,28 @@ class TokenVersionError(ValueError):
     """The text is a token of another version of the protocol."""
 
 
-class _Fields(NamedTuple):
+@dataclass(frozen=True)
+class Token(Value):
+    """
+    What a client knows: the daemon's instance, and its clock at a moment.
+
+    Good for any number of questions. Its text, which str() gives and
+    Token.parse() takes, is
+    "sincefs:1:<instance, 16 hex digits>:<clock, decimal>".
+    """
+
+    __slots__ = {
+        "instance": "A random number, new with each start of a daemon.",
+        "clock": "Larger is later, and nothing else.",
+    }
+
     instance: int
     clock: int
 
-
-class Token(_Fields):
-    """
-    What a client knows: the daemon's instance and its clock at a moment.
-
-    Immutable, hashable, and good for any number of questions. Its text, which
-    str() gives and Token.parse() takes, is
-    "sincefs:1:<instance, 16 hex digits>:<clock, decimal>". Two tokens of one
-    instance compare as their moments do; clocks mean nothing else.
-    """
-
-    __slots__ = ()
-
-    def __new__(cls, instance: int, clock: int) -> Token:
-        if not (0 <= instance <= _U64 and 0 <= clock <= _U64):
-            raise ValueError(f"no token has instance {instance} and clock "
-                             f"{clock}: 64 bits each")
-        return super().__new__(cls, instance, clock)
+    def __post_init__(self) -> None:
+        if not (0 <= self.instance <= _U64 and 0 <= self.clock <= _U64):
+            raise ValueError(f"no token has instance {self.instance} and "
+                             f"clock {self.clock}: 64 bits each")
 
     @classmethod
     def parse(cls, text: str) -> Token:
@@ -73,7 +75,7 @@ class Token(_Fields):
                         type(token).__name__)
 
     def __str__(self) -> str:
-        return f"sincefs:{PROTOCOL_VERSION}:{self[0]:016x}:{self[1]}"
+        return f"sincefs:{PROTOCOL_VERSION}:{self.instance:016x}:{self.clock}"
 
     def __repr__(self) -> str:
         return f"Token.parse({str(self)!r})"
