@@ -19,7 +19,7 @@ import common  # noqa: F401
 
 import harness
 import sincefs
-from harness import NOBODY, SLOW, equal, true
+from harness import NOBODY, SLOW, equal, true, wait_until
 from sincefs import Connection, Flags, Token
 
 CONTENT, META, NEW, GONE, DIR, SUBTREE = (
@@ -478,12 +478,34 @@ def the_daemon_is_described(t):
 
 
 @harness.test()
-def what_is_not_scanned_is_said(t):
-    m = t.mount(build=build)
+def a_scan_is_waited_for(t):
+    outside = t.directory("outside")
+    os.mkdir(outside + "/d")
+    scans = "--scan=" in t.command("mount", "--help")
+    m = t.mount(*(("--scan", outside, "--scan-period", "600")
+                  if scans else ()), build=build)
     with Connection(m.path) as connection:
         error = raised(FileNotFoundError, connection.scan, "/usr")
         equal(error.filename, "/usr", "path")
         raised(FileNotFoundError, connection.scan, m.at("missing"))
+        if not scans:
+            for path in None, m.path, m.at("d"):
+                equal(raised(OSError, connection.scan, path).errno,
+                      errno.EOPNOTSUPP, "errno")
+            return
+        _, tree = connection.trees()
+        equal((tree.root, tree.mounted), (outside, False), "tree")
+        wait_until(lambda: connection.trees()[1].scans, 20, "a baseline")
+        for path in outside, outside + "/d", None:
+            token = connection.token()
+            append(outside + "/d/x.py")
+            equal(connection.changed(token), False, "known before a scan")
+            equal(connection.scan(path, 20 * SLOW), True, "result")
+            found = connection.since(token).changes
+            true(outside + "/d/x.py" in [each.path for each in found],
+                 f"{found}")
+            # Its end does not keep this connection's descriptor readable.
+            equal(select.select([connection], [], [], 0)[0], [], "readable")
 
 
 # ---- waiting ----

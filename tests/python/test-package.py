@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The package as a whole: it needs nothing but Python 3.9's standard library, it
-is typed and documented, and what is installed is all of it."""
+"""The package as a whole: it needs nothing but Python 3.9 and its standard
+library, it is typed and documented, and what is installed is all of it."""
 
 import ast
 import inspect

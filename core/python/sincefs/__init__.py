@@ -2,8 +2,8 @@
 """
 Ask a sincefs mount what changed.
 
-sincefs covers a source tree and records each change before the system call that
-made it returns. A client holds a token, and asks what changed since:
+sincefs covers a source tree, and records each change before the system call
+that made it returns. A client holds a token, and asks what changed since:
 
     import sincefs
 

@@ -131,7 +131,8 @@ def _get_changes(fd: int, token: Token, below: bool, tree: int, kinds: int,
     try:
         return protocol.collect(
             lambda page: _request(fd, protocol.IOC_SINCE, page),
-            (token.instance, token.clock), below=below, tree=tree, kinds=kinds, names=names)
+            (token.instance, token.clock), below=below, tree=tree,
+            kinds=kinds, names=names)
     except protocol.ProtocolViolation as what:
         raise other_protocol(what) from None
 

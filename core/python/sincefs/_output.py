@@ -2,9 +2,10 @@
 """The three formats in which the command prints an answer, byte for byte.
 
 Text is one line a change whatever bytes the name has. In the NUL format names
-are as they are on the disk, and a directory ends in "/" only if all below it may
-have changed: what git's fsmonitor needs. JSON is one object a line, in UTF-8;
-a name that is not UTF-8 is readable in "path" and exact in "path_base64".
+are as they are on the disk, and a directory ends in "/" only if all below it
+may have changed: what git's fsmonitor needs. JSON is one object a line, in
+UTF-8; a name that is not UTF-8 is readable in "path" and exact in
+"path_base64".
 """
 
 from __future__ import annotations
