@@ -116,6 +116,21 @@ def a_file_of_that_name_elsewhere_is_not_asked(t):
 
 
 @harness.test()
+def who_waits_at_a_fifo_of_that_name_still_waits(t):
+    folder = t.directory("folder")
+    fifo = os.path.join(folder, ".sincefs")
+    os.mkfifo(fifo)
+    writer = threading.Thread(target=lambda: open(fifo, "wb").close())
+    writer.start()
+    writer.join(0.1)
+    raised(sincefs.NotMounted, Connection, folder)
+    writer.join(0.1)
+    equal(writer.is_alive(), True, "it waits")
+    with open(fifo, "rb"):
+        writer.join()
+
+
+@harness.test()
 def opening_and_closing_leaves_nothing(t):
     m = t.mount(build=build)
     before = len(os.listdir("/proc/self/fd"))
@@ -626,6 +641,11 @@ def changes_come_as_they_happen(t):
         append(m.at("a.py"))  # from the call on, not from the first step
         equal([each.path for each in await take(changes, 1)], [m.at("a.py")],
               "the first")
+        task = asyncio.ensure_future(take(changes, 1))
+        await asyncio.sleep(0.05)
+        os.chmod(m.at("d"), 0o700)
+        equal([each.path for each in await task], [m.at("d")], "the second")
+        # What comes next has the same descriptor.
         await changes.aclose()
         changes = connection.watch(names="*.py")
         task = asyncio.ensure_future(take(changes, 2))

@@ -2,6 +2,7 @@
 """What the Python client believes of a daemon: a page is understood, or refused
 whole; pages make one answer."""
 
+import errno
 import os
 import random
 import struct
@@ -9,7 +10,9 @@ import unittest
 
 import common
 from common import INSTANCE, fresh, page, protocol, record
-from sincefs import Flags
+from sincefs import DaemonGone, Flags, NotMounted, OtherProtocol, Token
+from sincefs._connection import is_newer
+from sincefs._errors import error_of, other_protocol
 
 SINCE = INSTANCE, 10
 CONTENT, META, NEW, GONE, DIR, MIXED = (
@@ -275,6 +278,18 @@ class InfoTest(unittest.TestCase):
                     self.assertRaises(protocol.ProtocolViolation):
                 protocol.read_info(self.info(**fields))
 
+    def test_what_is_newer_than_a_token(self):
+        def newer(token, **fields):
+            return is_newer(protocol.read_info(self.info(**fields)), token)
+
+        self.assertFalse(newer(Token(INSTANCE, 20)))
+        self.assertFalse(newer(Token(INSTANCE, 20), floor=20))
+        self.assertTrue(newer(Token(INSTANCE, 19)))
+        self.assertTrue(newer(Token(INSTANCE, 21)))
+        self.assertTrue(newer(Token(INSTANCE + 1, 20)))
+        # Events were lost: now itself is in doubt.
+        self.assertTrue(newer(Token(INSTANCE, 20), floor=21))
+
     def test_tree_is_read(self):
         raw = protocol.TREE.pack(2, 0, 3, 4, 5, 6, 7, -13, 0, b"/a/b\0c")
         self.assertEqual(protocol.read_tree(2, raw),
@@ -284,6 +299,23 @@ class InfoTest(unittest.TestCase):
         with self.assertRaises(protocol.ProtocolViolation):
             protocol.read_tree(2, protocol.TREE.pack(
                 2, 0, 3, 4, 5, 6, 7, 0, 0, b"/" * protocol.ROOT_SIZE))
+
+
+class ErrorTest(unittest.TestCase):
+    def test_another_protocol_keeps_its_reason(self):
+        error = error_of(other_protocol("it speaks version 2"), "/m")
+        self.assertIsInstance(error, OtherProtocol)
+        self.assertEqual((error.errno, error.strerror, error.filename),
+                         (errno.EPROTO, "it speaks version 2", "/m"))
+
+    def test_errors_of_the_system_are_its_own(self):
+        for number, kind in ((errno.EPERM, PermissionError),
+                             (errno.ENOENT, FileNotFoundError),
+                             (errno.ENOTTY, NotMounted),
+                             (errno.ENOTCONN, DaemonGone),
+                             (errno.ECONNABORTED, DaemonGone),
+                             (errno.ECONNREFUSED, DaemonGone)):
+            self.assertIs(type(error_of(OSError(number, ""))), kind)
 
 
 if __name__ == "__main__":

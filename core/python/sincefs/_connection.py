@@ -120,7 +120,8 @@ def _get_tree(fd: int, tree: int) -> protocol.RawTree:
                 lambda answer: protocol.read_tree(tree, answer))
 
 
-def _is_newer(info: protocol.RawInfo, token: Token) -> bool:
+def is_newer(info: protocol.RawInfo, token: Token) -> bool:
+    """May anything have changed between a token and an INFO?"""
     # A clock above now is as doubtful as one below.
     return info.now != (token.instance, token.clock) or \
         token.clock < info.floor
@@ -290,7 +291,7 @@ class Connection:
         not see stores through shared mappings that are not flushed yet.
         """
         # One INFO. A clock page, when there is one, is looked at here first.
-        return _is_newer(_get_info(self.fileno()), Token.of(token))
+        return is_newer(_get_info(self.fileno()), Token.of(token))
 
     def since(self, token: AnyToken, names: Names = None, *,
               sync: bool = True, below: bool = False,
@@ -405,7 +406,7 @@ class Connection:
                 # First ask: it answers for what is already past, and from the
                 # clock that it returns, which is the token's, the descriptor
                 # tells of what comes.
-                if _is_newer(_get_info(fd), token):
+                if is_newer(_get_info(fd), token):
                     return True
                 if _is_over(deadline):
                     return False
