@@ -51,6 +51,8 @@ OTHER = "other"
 #: Kinds that importlib.reload() makes new code of.
 RELOADABLE = frozenset((SOURCE, PACKAGE, NAMESPACE, COMPILED))
 
+# This package itself: whoever reloads may not be pulled away from under it.
+_OWN = __name__.partition(".")[0]
 _MAINS = ("__main__", "__mp_main__")
 _EXTENSIONS = tuple(importlib.machinery.EXTENSION_SUFFIXES)
 _INSTALLED_FOLDERS = frozenset(("site-packages", "dist-packages"))
@@ -335,6 +337,8 @@ class ModuleIndex:
         links = _Links()
         new = []
         for name in wanted:
+            if name == _OWN or name.startswith(_OWN + "."):
+                continue
             module = modules.get(name)
             known = self._known.get(name)
             if module is None or type(module) is _LAZY:

@@ -246,6 +246,11 @@ class ModuleTracker:
         from . import Connection
         return Connection(self._path)
 
+    @property
+    def where(self) -> str:
+        """The place whose mount is asked."""
+        return self._path or str(getattr(self.connection, "path", "?"))
+
     # ---- consumers ----
 
     def consumer(self, *, installed: Optional[bool] = None,
