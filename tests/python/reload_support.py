@@ -11,8 +11,8 @@ import sys
 TOP = os.environ.get("SINCEFS_SRCDIR", os.path.join(
     os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 TOP = os.path.abspath(TOP)
-PACKAGE = os.path.join(TOP, "core", "python")
-sys.path.insert(0, os.environ.get("SHIM", PACKAGE))
+PACKAGE = os.environ.get("SHIM", os.path.join(TOP, "core", "python"))
+sys.path.insert(0, PACKAGE)
 sys.path.insert(0, os.path.join(TOP, "tests", "mount"))
 sys.path.insert(0, os.path.join(TOP, "tests", "python"))
 

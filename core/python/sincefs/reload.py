@@ -410,8 +410,9 @@ class ModuleTracker:
         for known in changed:
             self._index.place_again(known)
         self._sort_outside(changed)
-        self._vouch([known for known in changed
-                     if known.name not in self._outside], answer.token)
+        if not answer.fresh:
+            self._vouch([known for known in changed
+                         if known.name not in self._outside], answer.token)
         return report
 
     def _match(self, consumer: Consumer, answer: Any,
@@ -512,7 +513,6 @@ class ModuleTracker:
                 continue
             if self._differs(known):
                 self._notice(known)
-                known.signature = signature_of(known.files)
                 stale.append(known.file)
             if known.noticed > consumer._noticed:
                 found.setdefault(name, (CHANGED, list(known.files)))
@@ -520,18 +520,19 @@ class ModuleTracker:
 
     def _differs(self, known: Module) -> bool:
         """Whether a module's files do not look as when it was read; True in
-        doubt."""
+        doubt. What they look like now is kept: it is going to be told."""
         now = signature_of(known.files)
         if now is None:
             return False  # nobody can read it, so nobody can load it
         if known.signature is None and known.installed:
             # Nobody looks at installed code before somebody asks for it. It
             # has changed if its inode did since this process began.
-            if any(it[-1] > _process_start_ns() for it in now if len(it) > 1):
-                return True
             known.signature = now
-            return False
-        return now != known.signature
+            return any(it[-1] > _process_start_ns()
+                       for it in now if len(it) > 1)
+        differs = now != known.signature
+        known.signature = now
+        return differs
 
     def _notice(self, known: Optional[Module]) -> None:
         if known is not None:
