@@ -11,7 +11,7 @@ import sys
 TOP = os.environ.get("SINCEFS_SRCDIR", os.path.join(
     os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 TOP = os.path.abspath(TOP)
-PACKAGE = os.environ.get("SHIM", os.path.join(TOP, "core", "python"))
+PACKAGE = os.path.join(TOP, "core", "python")
 sys.path.insert(0, PACKAGE)
 sys.path.insert(0, os.path.join(TOP, "tests", "mount"))
 sys.path.insert(0, os.path.join(TOP, "tests", "python"))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""sincefs.reload and sincefs.modules against a mount that says what the test
+"""sincefs.reload and sincefs._modules against a mount that says what the test
 tells it to: every kind of module, path and answer, without FUSE."""
 
 import importlib
@@ -17,7 +17,7 @@ import reload_support as support
 from fake_mount import (CONTENT, DIR, GONE, LINKED, META, NEW, SUBTREE, TIMES,
                         Answer, FakeMount)
 
-from sincefs import bytecode, modules
+from sincefs import _bytecode as bytecode, _modules as modules
 from sincefs.reload import ModuleTracker
 
 _EXTENSION = importlib.machinery.EXTENSION_SUFFIXES[0]

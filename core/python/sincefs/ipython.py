@@ -31,7 +31,7 @@ from typing import Any, Dict, List, Optional
 from IPython.core.magic import Magics, line_magic, magics_class
 from IPython.extensions import autoreload
 
-from .modules import EXTENSION, is_installed
+from ._modules import EXTENSION, is_installed
 from .reload import Affected, ModuleTracker
 
 __all__ = ["load_ipython_extension", "unload_ipython_extension"]
@@ -114,9 +114,17 @@ class _Reloader(autoreload.ModuleReloader):  # type: ignore[misc]
         say = getattr(self, "_report", None)
         if say is not None:
             say(f"Reloading '{module.__name__}'.")
-        return autoreload.superreload(
+        # superreload empties the module first. A package's attributes that are
+        # its submodules come from their imports, which nobody repeats.
+        parts = {key: value for key, value in list(vars(module).items())
+                 if value is not None and
+                 sys.modules.get(f"{module.__name__}.{key}") is value}
+        loaded = autoreload.superreload(
             module, autoreload.reload, self.old_objects,
             *([self.shell] if self.autoload_obj else []))
+        for key, value in parts.items():
+            vars(loaded).setdefault(key, value)
+        return loaded
 
 
 class _AutoreloadMagics(autoreload.AutoreloadMagics):  # type: ignore[misc]

@@ -12,7 +12,7 @@
 A check asks the mount "what changed since my token?". When nothing did, that
 is all it does: it looks neither at ``sys.modules`` nor at any file. Otherwise
 the changed paths are looked up among the paths that the loaded modules stand
-on (:mod:`sincefs.modules`).
+on (``sincefs._modules``).
 
 What holds:
 
@@ -21,7 +21,7 @@ What holds:
    not there yet will therefore read what the answer told of; one that is there
    is found. An edit after the answer is in the next one.
 2. *Old code is not run again.* The bytecode of a changed source is dropped
-   before anybody can import it (:mod:`sincefs.bytecode`), loaded or not: a
+   before anybody can import it (``sincefs._bytecode``), loaded or not: a
    failed import leaves bytecode too.
 3. *Each consumer has its own token.* What one was told, another is told as
    well (:meth:`ModuleTracker.consumer`).
@@ -49,8 +49,8 @@ from typing import (Any, Callable, Dict, Iterable, Iterator, List,
                     MutableMapping, NamedTuple, Optional, Sequence, Set, Tuple,
                     Union)
 
-from .bytecode import drop_bytecode, forget_listings, sources_below
-from .modules import (MAIN, NAMESPACE, Module, ModuleIndex, Signature,
+from ._bytecode import drop_bytecode, forget_listings, sources_below
+from ._modules import (MAIN, NAMESPACE, Module, ModuleIndex, Signature,
                       is_installed, signature_of)
 
 __all__ = ["Affected", "Consumer", "ModuleTracker", "Reloaded", "Report"]
