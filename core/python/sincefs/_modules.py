@@ -173,7 +173,7 @@ class Module:
 
     __slots__ = ("name", "kind", "file", "installed", "paths", "files",
                  "signature", "imported", "imported_ns", "reloaded",
-                 "noticed", "raw", "_object")
+                 "noticed", "reread", "raw", "_object")
 
     def __init__(self, name: str, module: Any, raw: Any) -> None:
         self.name = name
@@ -203,6 +203,8 @@ class Module:
         self.reloaded: Any = None
         #: When a change was last noticed, on the tracker's own count.
         self.noticed = 0
+        #: When it was last reloaded, on that count.
+        self.reread = 0
 
     @property
     def module(self) -> Any:

@@ -39,6 +39,7 @@ A tracker may be used from several threads; a lock keeps its checks apart.
 from __future__ import annotations
 
 import ast
+import contextlib
 import importlib
 import importlib.machinery
 import os
@@ -73,18 +74,17 @@ class Affected:
     """A loaded module whose files may have changed."""
 
     __slots__ = ("module", "names", "paths", "why", "kind", "installed",
-                 "gone", "reloadable")
+                 "gone", "reloadable", "current")
 
-    def __init__(self, known: Module, module: Any, why: str,
-                 paths: Iterable[str]) -> None:
+    def __init__(self, known: Module, module: Any, found: "_Found") -> None:
         #: The module object.
         self.module = module
         #: Every name in ``sys.modules`` that stands for it.
         self.names: Tuple[str, ...] = (known.name,)
         #: The changed paths; empty when nobody could say which.
-        self.paths: Tuple[str, ...] = tuple(paths)
+        self.paths: Tuple[str, ...] = tuple(found.paths)
         #: "changed", "gone", "dependency", "doubt" or "retry".
-        self.why = why
+        self.why = found.why
         #: "source", "package", "namespace", "extension", "archive", "main"...
         self.kind = known.kind
         #: Whether it is installed code (standard library, site-packages).
@@ -94,6 +94,10 @@ class Affected:
         #: Whether this process can load it anew: not a C extension, not
         #: ``__main__``, not what is gone.
         self.reloadable = known.reloadable
+        #: Whether it was reloaded through this tracker after it changed, so
+        #: that it runs the new code already. Only a consumer that does not
+        #: ask for running code is told of such a module.
+        self.current = found.current
 
     @property
     def name(self) -> str:
@@ -143,12 +147,32 @@ class Report:
         return [name for affected in self.affected for name in affected.names]
 
 
+class _Found:
+    """What was found out about one name."""
+
+    __slots__ = ("why", "paths", "current")
+
+    def __init__(self, why: str, current: bool = False) -> None:
+        self.why = why
+        self.paths: List[str] = []
+        self.current = current
+
+
+_AllFound = Dict[str, _Found]
+
+
 class Reloaded(NamedTuple):
     """What came of a reload."""
 
     name: str
     module: Any
     error: Optional[BaseException]
+
+
+class Reloading:
+    """What became of a reload by other hands."""
+
+    failed = False
 
 
 _NOTHING = Report()
@@ -381,7 +405,7 @@ class ModuleTracker:
             consumer.token = answer.token
             if not self._outside:
                 return _NOTHING
-            found: Dict[str, Tuple[str, List[str]]] = {}
+            found: _AllFound = {}
             self._look_outside(consumer, found)
             consumer._noticed = self._noticed
             return self._report(consumer, found, answer)
@@ -397,7 +421,7 @@ class ModuleTracker:
         """The token is kept first, the files are looked at after."""
         consumer.token = answer.token
         self._take_in(None, None if self._blind else answer.token)
-        found: Dict[str, Tuple[str, List[str]]] = {}
+        found: _AllFound = {}
         if answer.fresh:
             self._look_at_all(consumer, found)
         else:
@@ -416,7 +440,7 @@ class ModuleTracker:
         return report
 
     def _match(self, consumer: Consumer, answer: Any,
-               found: Dict[str, Tuple[str, List[str]]]) -> None:
+               found: _AllFound) -> None:
         index = self._index
         stale: Set[str] = set()
         listings: Set[str] = set()
@@ -440,7 +464,11 @@ class ModuleTracker:
                 if path in known.files and path != known.file and \
                         known.kind != NAMESPACE:
                     why = DEPENDENCY
-                found.setdefault(name, (why, []))[1].append(path)
+                current = not consumer._running and self._runs_it(
+                    known, change, answer, True)
+                what = found.setdefault(name, _Found(why, current))
+                what.paths.append(path)
+                what.current = what.current and current
         for known in map(index.get, found):
             if known is not None and (not known.installed or
                                       consumer._installed):
@@ -468,13 +496,13 @@ class ModuleTracker:
             names |= self._index.same_file(path)
         return names
 
-    def _retry(self, found: Dict[str, Tuple[str, List[str]]]) -> None:
+    def _retry(self, found: _AllFound) -> None:
         """What failed may have failed for the want of another file."""
         for name in list(self._failed):
             if self._index.get(name) is None:
                 self._failed.discard(name)
             else:
-                found.setdefault(name, (RETRY, []))
+                found.setdefault(name, _Found(RETRY))
 
     @staticmethod
     def _runs_it(known: Module, change: Any, answer: Any,
@@ -488,7 +516,7 @@ class ModuleTracker:
                    (known.imported, known.reloaded if running else None))
 
     def _look_at_all(self, consumer: Consumer,
-                     found: Dict[str, Tuple[str, List[str]]]) -> None:
+                     found: _AllFound) -> None:
         """FRESH: compare every file with how it looked."""
         stale: List[str] = []
         for known in self._index:
@@ -498,14 +526,15 @@ class ModuleTracker:
                 self._notice(known)
                 stale.append(known.file)
             if known.noticed > consumer._noticed:
-                found[known.name] = (DOUBT, [])
+                found[known.name] = _Found(DOUBT,
+                                           known.reread > known.noticed)
         if consumer._running:
             self._retry(found)
         drop_bytecode(path for path in stale if path.endswith(".py"))
         importlib.invalidate_caches()
 
     def _look_outside(self, consumer: Consumer,
-                      found: Dict[str, Tuple[str, List[str]]]) -> None:
+                      found: _AllFound) -> None:
         stale = []
         for name, known in list(self._outside.items()):
             if self._index.get(name) is not known:
@@ -515,7 +544,8 @@ class ModuleTracker:
                 self._notice(known)
                 stale.append(known.file)
             if known.noticed > consumer._noticed:
-                found.setdefault(name, (CHANGED, list(known.files)))
+                found.setdefault(name, _Found(
+                    CHANGED, known.reread > known.noticed))
         drop_bytecode(path for path in stale if path.endswith(".py"))
 
     def _differs(self, known: Module) -> bool:
@@ -564,11 +594,11 @@ class ModuleTracker:
         return self._look(consumer, _NoAnswer(consumer.token, error))
 
     def _report(self, consumer: Consumer,
-                found: Dict[str, Tuple[str, List[str]]],
+                found: _AllFound,
                 answer: Any) -> Report:
         user: Dict[int, Affected] = {}
         installed: Dict[int, Affected] = {}
-        for name, (why, paths) in found.items():
+        for name, what in found.items():
             known = self._index.get(name)
             module = known.module if known is not None else None
             if known is None or module is None:
@@ -579,7 +609,7 @@ class ModuleTracker:
             if affected is not None:
                 affected.names += (name,)
                 continue
-            affected = into[id(module)] = Affected(known, module, why, paths)
+            affected = into[id(module)] = Affected(known, module, what)
             if self._is_gone(known):
                 affected.why = GONE
                 affected.gone = True
@@ -624,35 +654,65 @@ class ModuleTracker:
 
     def _reload_one(self, affected: Affected,
                     reload: Callable[[Any], Any]) -> Reloaded:
-        # All of this before the source is read: what comes later is told.
-        known = self._index.get(affected.name)
-        looks: Signature = None
-        if known is not None:
-            if known.file.endswith(".py"):
-                drop_bytecode([known.file])
-            looks = signature_of(known.files)
-        before = self._token()
         module, error = affected.module, None
-        try:
-            module = reload(module) or module
-        except (Exception, SystemExit) as exception:
-            error = exception
+        with self.reloading(module, affected.names) as outcome:
+            try:
+                module = reload(module) or module
+            except (Exception, SystemExit) as exception:
+                error = exception
+            outcome.failed = error is not None
+        return Reloaded(affected.name, module, error)
+
+    @contextlib.contextmanager
+    def reloading(self, module: Any, names: Optional[Iterable[str]] = None
+                  ) -> Iterator["Reloading"]:
+        """Around a reload by other hands, so that the tracker knows of it:
+
+            with tracker.reloading(module) as outcome:
+                outcome.failed = not my_reload(module)
+
+        An exception is a failure, too, and is passed on. @names: all under
+        which the module is loaded, if known.
+        """
+        with self._lock:
+            names = tuple(names) if names is not None else \
+                tuple(self._index.names_of(module))
+            # All of this before the source is read: what comes after is told.
+            known = self._index.get(names[0]) if names else None
+            looks: Signature = None
+            if known is not None:
+                if known.file.endswith(".py"):
+                    drop_bytecode([known.file])
+                looks = signature_of(known.files)
+            before = self._token()
+            outcome = Reloading()
+            try:
+                yield outcome
+            except BaseException:
+                outcome.failed = True
+                raise
+            finally:
+                self._reloaded(names, before, looks, outcome.failed)
+
+    def _reloaded(self, names: Iterable[str], before: Any, looks: Signature,
+                  failed: bool) -> None:
         # The reload may have put another object there, or moved it.
-        new = self._index.refresh(affected.names)
-        for name in affected.names:
+        new = self._index.refresh(names)
+        for name in names:
             now = self._index.get(name)
-            if error is not None:
+            if failed:
                 self._failed.add(name)
                 continue
             self._failed.discard(name)
             if now is None:
                 continue
             now.reloaded = before
+            self._noticed += 1
+            now.reread = self._noticed
             if now not in new:
                 now.signature = looks
         self._sort_outside(new)
         self._vouch(new, before)
-        return Reloaded(affected.name, module, error)
 
     def _token(self) -> Any:
         try:
