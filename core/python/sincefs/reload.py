@@ -54,7 +54,8 @@ from ._bytecode import drop_bytecode, forget_listings, sources_below
 from ._modules import (MAIN, NAMESPACE, Module, ModuleIndex, Signature,
                       is_installed, signature_of)
 
-__all__ = ["Affected", "Consumer", "ModuleTracker", "Reloaded", "Report"]
+__all__ = ["Affected", "Consumer", "ModuleTracker", "Reloaded", "Reloading",
+           "Report", "drop_bytecode"]
 
 # Bits of a change's flags; sincefs/protocol.h explains them.
 _CONTENT = 0x001
