@@ -228,6 +228,19 @@ class WhichModules(Case):
         self.edit("b.py", 3)
         self.assertEqual(self.names(tracker.check()), ["a", "b"])
 
+    def test_a_module_reloaded_from_elsewhere_by_others_is_known_there(self):
+        self.write("a.py", 1), self.write("first/a.py", 2)
+        a = self.load("a")
+        tracker = self.tracker()
+        sys.path.insert(0, self.at("first"))
+        importlib.reload(a)
+        self.assertEqual(a.VALUE, 2)
+        self.edit("first/a.py", 3)
+        tracker.reload(tracker.check())
+        self.assertEqual(a.VALUE, 3)
+        self.edit("a.py", 4)
+        self.assertFalse(tracker.check())
+
     def test_a_module_loaded_by_hand_is_reloaded_from_its_file(self):
         path = support.write(self.at("plugins", "one.py"), support.source(1))
         spec = importlib.util.spec_from_file_location("plugin_one", path)

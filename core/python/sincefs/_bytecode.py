@@ -25,7 +25,8 @@ __all__ = ["drop_bytecode", "forget_listings", "sources_below"]
 
 def _cached_names(source: str) -> Iterator[str]:
     """Where this interpreter may look for the bytecode of @source."""
-    for optimization in dict.fromkeys((None, "", "1", "2")):
+    # Each level: another process of this version may run with -O.
+    for optimization in ("", "1", "2"):
         try:
             yield importlib.util.cache_from_source(
                 source, optimization=optimization)

@@ -59,6 +59,9 @@ _INSTALLED_FOLDERS = frozenset(("site-packages", "dist-packages"))
 _LAZY: Any = getattr(importlib.util, "_LazyModule", ())
 
 
+_get_file = operator.itemgetter("__file__")
+
+
 # ---- installed or not -----------------------------------------------------
 
 def _installed_roots() -> Tuple[str, ...]:
@@ -171,7 +174,7 @@ def _raw_place(module: Any) -> Any:
 class Module:
     """One name in ``sys.modules``, and what is known of it."""
 
-    __slots__ = ("name", "kind", "file", "installed", "paths", "files",
+    __slots__ = ("name", "kind", "file", "real", "installed", "paths", "files",
                  "signature", "imported", "imported_ns", "reloaded",
                  "noticed", "reread", "raw", "_object")
 
@@ -187,6 +190,8 @@ class Module:
         self.kind = OTHER
         #: The file that a reload reads; for a namespace its first directory.
         self.file = ""
+        #: The same without links.
+        self.real = ""
         self.installed = False
         #: Each path whose change may alter the module.
         self.paths: FrozenSet[str] = frozenset()
@@ -293,6 +298,13 @@ class ModuleIndex:
         # The mapping as it was at the last refresh. Real references: an id
         # may belong to another object by now.
         self._last: Dict[str, Any] = {}
+        # The user's modules, so that a look at them all is quick: names,
+        # their dictionaries, and the __file__ in each. What has no plain
+        # __file__ is looked at one by one.
+        self._plain: Tuple[List[str], List[Dict[str, Any]], List[str]] = \
+            ([], [], [])
+        self._odd: List[str] = []
+        self._sorted = False
         self._known: Dict[str, Module] = {}
         self._by_path: Dict[str, Set[str]] = {}
         self._declared: Dict[str, Tuple[str, ...]] = {}
@@ -323,8 +335,7 @@ class ModuleIndex:
         if names is not None:
             wanted = list(dict.fromkeys(names))
         else:
-            wanted = [known.name for known in self._known.values()
-                      if not known.installed or known.kind == NAMESPACE]
+            wanted = self._perhaps_moved()
             now = dict(modules)
             # By identity: what sits in sys.modules may compare as it likes.
             if list(now) != list(last) or any(
@@ -361,6 +372,36 @@ class ModuleIndex:
                     new.append(learned)
         return new
 
+    def _perhaps_moved(self) -> List[str]:
+        """Names of the modules to look at because their __file__ is another
+        (somebody reloaded them from elsewhere), or may be."""
+        if not self._sorted:
+            self._sort()
+        names, places, files = self._plain
+        try:
+            if list(map(_get_file, places)) == files:
+                return list(self._odd)
+        except KeyError:
+            pass
+        return names + self._odd
+
+    def _sort(self) -> None:
+        names: List[str] = []
+        places: List[Dict[str, Any]] = []
+        files: List[str] = []
+        self._odd = []
+        for known in self._known.values():
+            place = getattr(known.module, "__dict__", None) \
+                if isinstance(known.raw, str) and not known.installed else None
+            if type(place) is dict and place.get("__file__") == known.raw:
+                names.append(known.name)
+                places.append(place)
+                files.append(known.raw)
+            elif not known.installed or known.kind == NAMESPACE:
+                self._odd.append(known.name)
+        self._plain = names, places, files
+        self._sorted = True
+
     def _learn(self, name: str, module: Any, raw: Any,
                links: _Links) -> Optional[Module]:
         kind, file = _classify(name, module, raw)
@@ -371,6 +412,7 @@ class ModuleIndex:
         known.file = os.path.abspath(file)
         self._place(known, links)
         self._known[name] = known
+        self._sorted = False
         return known
 
     def _place(self, known: Module, links: _Links) -> None:
@@ -394,6 +436,8 @@ class ModuleIndex:
             if known.kind == NAMESPACE:
                 paths |= {os.path.join(path, "__init__.py"),
                           os.path.join(real, "__init__.py")}
+            if path is literal[0]:
+                known.real = real
         known.installed = installed
         declared = self._declared.get(known.name, ())
         known.files = (*literal, *declared)
@@ -419,6 +463,7 @@ class ModuleIndex:
     def _forget(self, known: Module) -> None:
         self._leave(known)
         del self._known[known.name]
+        self._sorted = False
 
     # ---- files declared by hand ----
 

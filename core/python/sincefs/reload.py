@@ -433,7 +433,11 @@ class ModuleTracker:
         changed = [known for known in map(self._index.get, found)
                    if known is not None]
         for known in changed:
-            self._index.place_again(known)
+            # A file that was written to stands where it stood.
+            paths = found[known.name].paths
+            if not paths or any(path != known.real for path in paths) or \
+                    os.path.islink(known.real):
+                self._index.place_again(known)
         self._sort_outside(changed)
         if not answer.fresh:
             self._vouch([known for known in changed
