@@ -9,13 +9,14 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 import types
 import unittest
 import zipfile
 
 import reload_support as support
-from fake_mount import (CONTENT, DIR, GONE, LINKED, META, NEW, SUBTREE, TIMES,
-                        Answer, FakeMount)
+from fake_mount import (CONTENT, DIR, GONE, LINKED, META, NEW, SCANNED,
+                        SUBTREE, TIMES, FakeMount)
 
 from sincefs import _bytecode as bytecode, _modules as modules
 from sincefs.reload import ModuleTracker
@@ -614,6 +615,33 @@ class Bytecode(Case):
         tracker.check()
         self.assertTrue(os.path.exists(self.cached(path)))
 
+    def test_what_was_edited_and_then_moved_in_runs_its_source(self):
+        self.write("next/__init__.py", 1), self.write("next/sub.py", 1)
+        self.load("next", "next.sub")  # writes their bytecode
+        tracker = self.tracker()
+        self.edit("next/sub.py", 2)
+        os.rename(self.at("next"), self.at("pkg"))
+        self.mount.tell(self.at("next"), CONTENT | DIR | GONE | SUBTREE)
+        self.mount.tell(self.at("pkg"), CONTENT | DIR | NEW | SUBTREE)
+        tracker.check()
+        self.assertEqual(self.load("pkg.sub").VALUE, 2)
+
+    def test_after_doubt_no_bytecode_is_trusted_that_may_be_old(self):
+        self.write("pkg/__init__.py", 1), self.write("pkg/sub.py", 1)
+        self.write("old.py", 1)
+        self.load("pkg", "pkg.sub", "old")
+        del sys.modules["pkg.sub"]
+        tracker = self.tracker()
+        support.edit_unseen(self.at("pkg/sub.py"), support.source(2))
+        # Bytecode that is younger than its source by much is left.
+        time.sleep(0.05)
+        with open(self.cached("old.py"), "r+b") as file:
+            file.write(file.read(1))
+        self.mount.lose()
+        tracker.check()
+        self.assertEqual(self.load("pkg.sub").VALUE, 2)
+        self.assertTrue(os.path.exists(self.cached("old.py")))
+
     def test_a_listing_of_the_same_tick_is_forgotten(self):
         tracker = self.tracker()
         times = support.times(self.project)
@@ -626,6 +654,23 @@ class Bytecode(Case):
         self.mount.tell(self.at("late.py"), CONTENT | NEW)
         tracker.check()
         self.assertEqual(importlib.import_module("late").VALUE, 1)
+
+
+class Below(Case):
+    """Changes that a scan of the tree below the mount found."""
+
+    def test_one_is_told_even_if_the_module_was_read_later(self):
+        """The caches of the kernel may have held the old bytes until then."""
+        self.write("a.py", 1)
+        tracker = self.tracker()
+        tracker.watch_imports()
+        self.mount.tell(self.at("a.py"), CONTENT | SCANNED)
+        self.load("a")
+        report = tracker.check()
+        self.assertEqual(self.names(report), ["a"])
+        tracker.reload(report)
+        self.assertFalse(tracker.check())
+        tracker.close()
 
 
 class Installed(Case):

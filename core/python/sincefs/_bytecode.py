@@ -20,7 +20,12 @@ import os
 import sys
 from typing import Iterable, Iterator, List, Set
 
-__all__ = ["drop_bytecode", "forget_listings", "sources_below"]
+__all__ = ["drop_bytecode", "drop_doubtful", "forget_listings",
+           "sources_below"]
+
+
+# Times of files move by the kernel's ticks, 10 ms at most.
+_TICKS_NS = 20_000_000
 
 
 def _cached_names(source: str) -> Iterator[str]:
@@ -72,10 +77,28 @@ def forget_listings(directories: Iterable[str], below: bool = False) -> None:
 
 
 def sources_below(directory: str) -> Iterator[str]:
-    """Every ``.py`` below a directory."""
+    """Every ``.py`` below a directory that could be imported from there:
+    directories that no module can be named after are left out (``.git``,
+    ``.venv``, ``__pycache__`` too)."""
     for folder, folders, files in os.walk(directory):
-        if "__pycache__" in folders:
-            folders.remove("__pycache__")
+        folders[:] = [name for name in folders
+                      if name.isidentifier() and name != "__pycache__"]
         for name in files:
             if name.endswith(".py"):
                 yield os.path.join(folder, name)
+
+
+def drop_doubtful(directory: str) -> List[str]:
+    """Remove bytecode below a directory of which nobody knows whether its
+    source was changed later: its own file is not the younger of the two."""
+    doubtful = []
+    for source in sources_below(directory):
+        for name in _cached_names(source):
+            try:
+                if os.stat(name).st_ctime_ns <= \
+                        os.stat(source).st_ctime_ns + _TICKS_NS:
+                    doubtful.append(source)
+                    break
+            except OSError:
+                continue
+    return drop_bytecode(doubtful)

@@ -50,7 +50,8 @@ from typing import (Any, Callable, Dict, Iterable, Iterator, List,
                     MutableMapping, NamedTuple, Optional, Sequence, Set, Tuple,
                     Union)
 
-from ._bytecode import drop_bytecode, forget_listings, sources_below
+from ._bytecode import (drop_bytecode, drop_doubtful, forget_listings,
+                        sources_below)
 from ._modules import (MAIN, NAMESPACE, Module, ModuleIndex, Signature,
                       is_installed, signature_of)
 
@@ -62,6 +63,7 @@ _CONTENT = 0x001
 _TIMES = 0x004
 _GONE = 0x010
 _SUBTREE = 0x040
+_SCANNED = 0x080
 _LINKED = 0x100
 
 CHANGED = "changed"
@@ -458,7 +460,8 @@ class ModuleTracker:
             listings.add(os.path.dirname(path))
             if flags & _SUBTREE:
                 moved.add(path)
-            if path.endswith(".py") and not is_installed(path):
+            if path.endswith(".py") and (consumer._installed or
+                                         not is_installed(path)):
                 stale.add(path)
             for name in self._names_of(path, flags):
                 known = index.get(name)
@@ -478,11 +481,14 @@ class ModuleTracker:
             if known is not None and (not known.installed or
                                       consumer._installed):
                 stale.add(known.file)
-        if sys.pycache_prefix is not None:
-            # There bytecode lies by the path of its source, and does not
-            # move along with a directory.
+        below = tuple(path + "/" for path in moved)
+        if sys.pycache_prefix is not None or \
+                any(path.startswith(below) for path in stale):
+            # Sources were changed and then moved: their bytecode is where
+            # they are now. Or all bytecode lies by the path of its source in
+            # a tree of its own, and does not move along.
             for path in moved:
-                if not is_installed(path):
+                if consumer._installed or not is_installed(path):
                     stale.update(sources_below(path))
         drop_bytecode(path for path in stale if path.endswith(".py"))
         forget_listings(listings)
@@ -516,6 +522,10 @@ class ModuleTracker:
         clock = getattr(change, "clock", None)
         if clock is None:
             return False
+        if change.flags & _SCANNED and change.tree == 1:
+            # Found below the mount: until the kernel's caches are dropped,
+            # which comes after the stamp, the mount shows old bytes.
+            return False
         return any(token is not None and clock <= token.clock and
                    token.instance == answer.token.instance for token in
                    (known.imported, known.reloaded if running else None))
@@ -536,7 +546,20 @@ class ModuleTracker:
         if consumer._running:
             self._retry(found)
         drop_bytecode(path for path in stale if path.endswith(".py"))
+        if not self._blind:
+            # What is not loaded may have changed as well.
+            for folder in self._user_folders():
+                drop_doubtful(folder)
         importlib.invalidate_caches()
+
+    def _user_folders(self) -> List[str]:
+        """Directories of the mount that modules are imported from."""
+        below = tuple(root + "/" for root in self._roots or ())
+        found = {os.path.realpath(path) + "/" for path in sys.path}
+        found = {path for path in found if path.startswith(below) and
+                 not is_installed(path)}
+        return [path.rstrip("/") for path in found if not any(
+            path != other and path.startswith(other) for other in found)]
 
     def _look_outside(self, consumer: Consumer,
                       found: _AllFound) -> None:
@@ -722,8 +745,8 @@ class ModuleTracker:
     def _token(self) -> Any:
         try:
             return self.connection.token()
-        except OSError:
-            return None
+        except (OSError, ValueError):
+            return None  # the daemon is gone, or another thread closed it
 
     # ---- what is known of files ----
 
