@@ -78,7 +78,7 @@ def say(text=""):
     print(text, flush=True)
 
 
-# ---- what is loaded -----------------------------------------------------------
+# ---- what is loaded ---------------------------------------------------
 
 def load_heavily(base):
     """Load modules until there are LOADED; how many of each kind."""
@@ -136,7 +136,7 @@ def write(path, text):
         file.write(text)
 
 
-# ---- the rivals -----------------------------------------------------------------
+# ---- the rivals -------------------------------------------------------
 
 def place_and_time(module):
     """As the reloaders of notebooks find a module's file and its time."""
@@ -282,7 +282,7 @@ class Sincefs:
         return self.connection.changed(self.token)
 
 
-# ---- measuring -------------------------------------------------------------------
+# ---- measuring --------------------------------------------------------
 
 def checks_of(state):
     """{column: the call to measure}, in the columns' order."""
@@ -432,7 +432,7 @@ def run_command(*arguments):
                    stdout=subprocess.DEVNULL)
 
 
-# ---- what is printed --------------------------------------------------------------
+# ---- what is printed --------------------------------------------------
 
 def format_us(value):
     return f"{value:,.1f}" if value < 1000 else f"{value:,.0f}"
@@ -571,7 +571,7 @@ def png(rows, svg_path, png_path):
     return "matplotlib"
 
 
-# ---- all of it ----------------------------------------------------------------------
+# ---- all of it --------------------------------------------------------
 
 def main():
     base = os.path.realpath(tempfile.mkdtemp(prefix="sincefs-bench-"))

@@ -290,7 +290,8 @@ class _Links:
 # ---- all of them ----------------------------------------------------------
 
 class ModuleIndex:
-    """The modules of a mapping (``sys.modules``) by the paths they stand on."""
+    """The modules of a mapping (``sys.modules``) by the paths they stand on.
+    """
 
     def __init__(self,
                  modules: Optional[MutableMapping[str, Any]] = None) -> None:

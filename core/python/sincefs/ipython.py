@@ -17,8 +17,8 @@ printed and tried again. What differs:
   project) is reloaded only when asked for by ``%aimport``;
 - a C extension that changed is named: it takes a new process to load it.
 
-``%sincefs`` says which mount is asked; ``%sincefs PATH`` chooses another. Where
-there is none, IPython's own check goes on.
+``%sincefs`` says which mount is asked; ``%sincefs PATH`` chooses another.
+Where there is none, IPython's own check goes on.
 """
 
 from __future__ import annotations

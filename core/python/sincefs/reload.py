@@ -5,7 +5,8 @@
 
     tracker = ModuleTracker("~/proj")
     ...
-    for affected in (report := tracker.check()):
+    report = tracker.check()
+    for affected in report:
         print(affected.name, affected.why)
     tracker.reload(report)
 
@@ -47,7 +48,7 @@ import sys
 import threading
 import time
 from typing import (Any, Callable, Dict, Iterable, Iterator, List,
-                    MutableMapping, NamedTuple, Optional, Sequence, Set, Tuple,
+                    MutableMapping, Optional, Sequence, Set, Tuple,
                     Union)
 
 from ._bytecode import (drop_bytecode, drop_doubtful, forget_listings,
@@ -73,33 +74,50 @@ DOUBT = "doubt"
 RETRY = "retry"
 
 
+class _Found:
+    """What was found out about one name."""
+
+    __slots__ = ("why", "paths", "current")
+
+    def __init__(self, why: str, current: bool = False) -> None:
+        self.why = why
+        self.paths: List[str] = []
+        self.current = current
+
+
+_AllFound = Dict[str, _Found]
+
+
 class Affected:
     """A loaded module whose files may have changed."""
 
-    __slots__ = ("module", "names", "paths", "why", "kind", "installed",
-                 "gone", "reloadable", "current")
+    # With texts, which help() shows.
+    __slots__ = {
+        "module": "The module object.",
+        "names": "Every name in sys.modules that stands for it.",
+        "paths": "The changed paths; empty when nobody could say which.",
+        "why": 'One of "changed", "gone", "dependency", "doubt", "retry".',
+        "kind": 'One of "source", "package", "namespace", "compiled" (a .pyc '
+                'alone), "extension", "archive", "main", "other".',
+        "installed": "Is it installed code (standard library, "
+                     "site-packages)?",
+        "gone": "Is its file no longer there, and nothing in its place?",
+        "reloadable": "Can this process load it anew? Not a C extension, not "
+                      "__main__, not what is gone.",
+        "current": "Was it reloaded through the tracker after it changed, so "
+                   "that it runs the new code already? Told only to a "
+                   "consumer that does not ask for running code.",
+    }
 
-    def __init__(self, known: Module, module: Any, found: "_Found") -> None:
-        #: The module object.
+    def __init__(self, known: Module, module: Any, found: _Found) -> None:
         self.module = module
-        #: Every name in ``sys.modules`` that stands for it.
         self.names: Tuple[str, ...] = (known.name,)
-        #: The changed paths; empty when nobody could say which.
         self.paths: Tuple[str, ...] = tuple(found.paths)
-        #: "changed", "gone", "dependency", "doubt" or "retry".
         self.why = found.why
-        #: "source", "package", "namespace", "extension", "archive", "main"...
         self.kind = known.kind
-        #: Whether it is installed code (standard library, site-packages).
         self.installed = known.installed
-        #: Whether its file is no longer there, and nothing stands in for it.
         self.gone = False
-        #: Whether this process can load it anew: not a C extension, not
-        #: ``__main__``, not what is gone.
         self.reloadable = known.reloadable
-        #: Whether it was reloaded through this tracker after it changed, so
-        #: that it runs the new code already. Only a consumer that does not
-        #: ask for running code is told of such a module.
         self.current = found.current
 
     @property
@@ -115,18 +133,21 @@ class Report:
     """What a check found: iterates over the affected modules of the user.
     False when there are none."""
 
-    __slots__ = ("affected", "installed", "fresh", "reason")
+    __slots__ = {
+        "affected": "User modules, in an order in which they can be reloaded.",
+        "installed": "Installed modules that changed. For a consumer that "
+                     "asked for them they are in affected instead.",
+        "fresh": "Could nobody say what changed, so that all files were "
+                 "looked at?",
+        "reason": "Why: that of the answer, or the OSError of a daemon that "
+                  "is gone.",
+    }
 
     def __init__(self, affected: Sequence[Affected] = (),
                  installed: Sequence[Affected] = (), fresh: bool = False,
-                 reason: Any = 0) -> None:
-        #: User modules, in an order in which they can be reloaded.
+                 reason: Any = None) -> None:
         self.affected: Tuple[Affected, ...] = tuple(affected)
-        #: Installed modules that changed; only when asked for are they in
-        #: :attr:`affected` instead.
         self.installed: Tuple[Affected, ...] = tuple(installed)
-        #: Whether the mount could not say what changed, so that all files
-        #: were looked at; and its reason.
         self.fresh = fresh
         self.reason = reason
 
@@ -150,31 +171,29 @@ class Report:
         return [name for affected in self.affected for name in affected.names]
 
 
-class _Found:
-    """What was found out about one name."""
-
-    __slots__ = ("why", "paths", "current")
-
-    def __init__(self, why: str, current: bool = False) -> None:
-        self.why = why
-        self.paths: List[str] = []
-        self.current = current
-
-
-_AllFound = Dict[str, _Found]
-
-
-class Reloaded(NamedTuple):
+class Reloaded:
     """What came of a reload."""
 
-    name: str
-    module: Any
-    error: Optional[BaseException]
+    __slots__ = {
+        "name": "The module's name.",
+        "module": "The module object, which a reload may have replaced.",
+        "error": "The exception that ended it; None when it succeeded.",
+    }
+
+    def __init__(self, name: str, module: Any,
+                 error: Optional[BaseException]) -> None:
+        self.name = name
+        self.module = module
+        self.error = error
+
+    def __repr__(self) -> str:
+        return f"<Reloaded {self.name}: {self.error or 'ok'}>"
 
 
 class Reloading:
     """What became of a reload by other hands."""
 
+    #: Set it when the reload did not succeed.
     failed = False
 
 
