@@ -384,6 +384,36 @@ class Links(Case):
         tracker.reload(tracker.check())
         self.assertEqual(pkg.VALUE, 2)
 
+    def test_a_link_retargeted_between_the_check_and_the_reload(self):
+        self.write("v1.py", 1), self.write("v2.py", 2)
+        os.symlink("v1.py", self.at("a.py"))
+        a = self.load("a")
+        tracker = self.tracker()
+        self.edit("v1.py", 3)
+        report = tracker.check()
+        support.retarget(self.at("a.py"), "v2.py")
+        self.mount.tell(self.at("a.py"))
+        tracker.reload(report)
+        self.assertEqual(a.VALUE, 2)
+        self.assertFalse(tracker.check())  # it runs that already
+        self.edit("v2.py", 4)
+        tracker.reload(tracker.check())
+        self.assertEqual(a.VALUE, 4)
+
+    def test_a_file_that_was_moved_behind_its_links_while_in_doubt(self):
+        self.write("store/v1/m.py", 1)
+        os.symlink("store/v1", self.at("current"))
+        sys.path.insert(0, self.at("current"))
+        m = self.load("m")
+        tracker = self.tracker()
+        os.rename(self.at("store/v1"), self.at("store/v9"))
+        support.retarget(self.at("current"), "store/v9")
+        self.mount.lose()
+        self.assertFalse(tracker.check())  # the same file
+        self.edit("store/v9/m.py", 2)
+        tracker.reload(tracker.check())
+        self.assertEqual(m.VALUE, 2)
+
     def test_the_project_itself_reached_through_a_link(self):
         os.symlink(self.project, os.path.join(self.base, "link"))
         sys.path.insert(0, os.path.join(self.base, "link"))
@@ -508,6 +538,40 @@ class Imports(Case):
         self.assertEqual(a.VALUE, 2)
         self.edit("b.py", 2)
         self.assertEqual(self.names(tracker.check()), ["b"])
+
+    def test_an_interrupted_check_tells_all_the_next_time(self):
+        self.write("a.py", 1)
+        self.load("a")
+        tracker = self.tracker()
+        self.edit("a.py", 2)
+        from sincefs import reload
+
+        def interrupt(*_):
+            raise KeyboardInterrupt
+        kept = reload._in_order
+        reload._in_order = interrupt
+        try:
+            with self.assertRaises(KeyboardInterrupt):
+                tracker.check()
+        finally:
+            reload._in_order = kept
+        self.assertEqual(self.names(tracker.check()), ["a"])
+
+    def test_an_interrupted_reload_is_taken_up_at_the_next_check(self):
+        self.write("a.py", 1), self.write("b.py", 1)
+        a, b = self.load("a", "b")
+        tracker = self.tracker()
+        self.edit("a.py", 2), self.edit("b.py", 2)
+
+        def interrupt(module):
+            raise KeyboardInterrupt
+        with self.assertRaises(KeyboardInterrupt):
+            tracker.reload(tracker.check(), interrupt)
+        report = tracker.check()
+        self.assertEqual(self.names(report), ["a", "b"])
+        tracker.reload(report)
+        self.assertEqual((a.VALUE, b.VALUE), (2, 2))
+        self.assertFalse(tracker.check())
 
     def test_what_others_import_is_reloaded_first(self):
         self.write("low.py", 1)

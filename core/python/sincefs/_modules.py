@@ -452,6 +452,14 @@ class ModuleIndex:
             self._leave(known)
             self._place(known, _Links())
 
+    def place_all_again(self) -> None:
+        """The same for all modules of the user."""
+        links = _Links()
+        for known in self:
+            if not known.installed:
+                self._leave(known)
+                self._place(known, links)
+
     def _leave(self, known: Module) -> None:
         declared = self._declared.get(known.name, ())
         for path in known.paths:

@@ -270,6 +270,7 @@ class ModuleTracker:
         self._index = ModuleIndex(modules)
         self._noticed = 0
         self._failed: Set[str] = set()
+        self._interrupted = False
         self._imports: Optional[_ImportClock] = None
         self._outside: Dict[str, Module] = {}
         self._blind = False
@@ -415,22 +416,35 @@ class ModuleTracker:
 
     def _check(self, consumer: Consumer, exact: bool) -> Report:
         with self._lock:
+            before = consumer.token, consumer._noticed
             try:
-                if not exact and not self._outside and not self._blind and \
-                        not self.connection.changed(consumer.token):
-                    return _NOTHING
-                answer = self.connection.since(consumer.token)
-            except OSError as error:
-                return self._check_blind(consumer, error)
-            if answer.fresh or answer.changes:
-                return self._look(consumer, answer)
-            consumer.token = answer.token
-            if not self._outside:
+                return self._ask(consumer, exact)
+            except BaseException:
+                # Whatever it was (Ctrl-C, too), nothing was told.
+                consumer.token, consumer._noticed = before
+                raise
+
+    def _ask(self, consumer: Consumer, exact: bool) -> Report:
+        easy = not self._outside and not self._interrupted
+        try:
+            if not exact and easy and not self._blind and \
+                    not self.connection.changed(consumer.token):
                 return _NOTHING
-            found: _AllFound = {}
-            self._look_outside(consumer, found)
-            consumer._noticed = self._noticed
-            return self._report(consumer, found, answer)
+            answer = self.connection.since(consumer.token)
+        except OSError as error:
+            return self._check_blind(consumer, error)
+        if answer.fresh or answer.changes:
+            return self._look(consumer, answer)
+        consumer.token = answer.token
+        if easy:
+            return _NOTHING
+        found: _AllFound = {}
+        self._look_outside(consumer, found)
+        if consumer._running and self._interrupted:
+            self._interrupted = False
+            self._retry(found)
+        consumer._noticed = self._noticed
+        return self._report(consumer, found, answer)
 
     def affected(self, answer: Any) -> Report:
         """The modules that are affected by an answer of the mount that the
@@ -453,7 +467,10 @@ class ModuleTracker:
         report = self._report(consumer, found, answer)
         changed = [known for known in map(self._index.get, found)
                    if known is not None]
-        for known in changed:
+        if answer.fresh and not self._blind:
+            # The same file may have come to stand elsewhere.
+            self._index.place_all_again()
+        for known in () if answer.fresh else changed:
             # A file that was written to stands where it stood.
             paths = found[known.name].paths
             if not paths or any(path != known.real for path in paths) or \
@@ -562,7 +579,7 @@ class ModuleTracker:
             if known.noticed > consumer._noticed:
                 found[known.name] = _Found(DOUBT,
                                            known.reread > known.noticed)
-        if consumer._running:
+        if consumer._running and (found or not self._blind):
             self._retry(found)
         drop_bytecode(path for path in stale if path.endswith(".py"))
         if not self._blind:
@@ -695,9 +712,19 @@ class ModuleTracker:
         module is in the result; the module is told again, as "retry", at the
         next check that finds any source changed.
         """
+        done: List[Reloaded] = []
+        wanted = [each for each in affected if each.reloadable]
         with self._lock:
-            return [self._reload_one(each, reload or load_again)
-                    for each in affected if each.reloadable]
+            try:
+                for each in wanted:
+                    done.append(self._reload_one(each, reload or load_again))
+            except BaseException:
+                # Ctrl-C: what was not reached is told again, at once.
+                self._interrupted = True
+                for each in wanted[len(done):]:
+                    self._failed.update(each.names)
+                raise
+        return done
 
     def _reload_one(self, affected: Affected,
                     reload: Callable[[Any], Any]) -> Reloaded:
@@ -758,6 +785,9 @@ class ModuleTracker:
             now.reread = self._noticed
             if now not in new:
                 now.signature = looks
+                # A link that was retargeted after @before is told, one that
+                # was before is not: find where the file stands after it.
+                self._index.place_again(now)
         self._sort_outside(new)
         self._vouch(new, before)
 
