@@ -33,6 +33,7 @@ import json
 import os
 import platform
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -54,7 +55,7 @@ from sincefs.reload import ModuleTracker
 SHORT = os.environ.get("SINCEFS_BENCH_SHORT", "") not in ("", "0")
 ITERATIONS = int(os.environ.get("SINCEFS_BENCH_ITERATIONS",
                                 "25" if SHORT else "200"))
-BLOCK = 5 if SHORT else 20
+BLOCK = min(5 if SHORT else 20, ITERATIONS)
 WARM_UP = 3
 ROWS = [int(word) for word in os.environ.get(
     "SINCEFS_BENCH_ROWS", "5 50 250 500 1000 2500 10000").split()]
@@ -583,6 +584,8 @@ def main():
         write(os.path.join(project, name + ".py"), "VALUE = 0\n")
     mounted = False
     connections = []
+    # End in order: something is mounted.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     try:
         counted = load_heavily(base)
         installed = len(sys.modules)
@@ -617,9 +620,11 @@ def main():
             gc.collect()
             gc.disable()
             try:
-                print(f"{count} user modules ...", file=sys.stderr,
-                      flush=True)
                 unedited[count], cold[count] = measure_unedited(state)
+                print(f"{count} user modules: " + ", ".join(
+                    f"({column}) {format_us(row['median'])}"
+                    for column, row in unedited[count].items()),
+                    file=sys.stderr, flush=True)
                 for edited, rows in zip(EDITED, after):
                     if edited <= count:
                         rows[count] = measure_edited(
