@@ -1045,7 +1045,6 @@ START_TEST(test_deep_tree_that_moves_while_it_is_scanned)
 	enum { DEPTH = 100 };
 	g_autofree char *ground = deep_path(DEPTH, "");
 	g_autofree char *high = deep_path(10, "/z/in");
-	g_autofree char *told = deep_path(DEPTH, "");
 
 	make_deep(DEPTH);
 	world_rest(world);

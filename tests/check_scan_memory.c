@@ -233,7 +233,7 @@ START_TEST(test_any_one_failed_allocation_misses_nothing)
 	is_for_good = false;
 	while (play(fail, _i == 0) > 0)
 		fail += 1 + fail / 25; /* not each, but all kinds */
-	ck_assert_int_gt(fail, 50);
+	ck_assert_int_gt(fail, 25);
 }
 END_TEST
 
@@ -244,7 +244,7 @@ START_TEST(test_no_memory_for_long_misses_nothing)
 	is_for_good = true;
 	while (play(fail, _i == 0) > 0)
 		fail += 2 + fail / 10;
-	ck_assert_int_gt(fail, 50);
+	ck_assert_int_gt(fail, 25);
 }
 END_TEST
 
