@@ -221,7 +221,7 @@ class Mount:
                                      os.O_RDONLY | os.O_DIRECTORY)
             self.below = f"/proc/{os.getpid()}/fd/{self._below_fd}"
         except OSError as error:
-            if error.errno != errno.ENOTCONN:
+            if error.errno not in (errno.ENOTCONN, errno.ECONNABORTED):
                 raise
             self.below = None  # a dead mount lies over it
         arguments = list(options)

@@ -493,7 +493,9 @@ def status_shows_a_mount(t):
     equal(shown["token"].rsplit(":", 1)[0], token.rsplit(":", 1)[0], "token")
     equal(shown["token"].rsplit(":", 1)[1], str(shown["clock"]), "clock")
     equal(shown["trees"], [{"id": 1, "root": m.path, "mounted": True,
-                            "scans": 0}], "trees")
+                            "flags": ["mounted"], "scans": 0, "files": 0,
+                            "scan_age_ns": 0, "scan_period_ns": 0,
+                            "scan_cost_ns": 0, "scan_error": 0}], "trees")
     true(shown["stats"]["requests"]["lookup"] > 0, "no look-up was counted")
     equal(shown["stats"]["stamps"], 1, "stamps")
     true("hidden_in" not in shown["stats"], "nothing is hidden")

@@ -2,6 +2,7 @@
 """What the daemon costs: descriptors and memory come back, few descriptors are
 enough, mounting reads no directory, and one ioctl answers a question."""
 
+import collections
 import errno
 import os
 import re
@@ -314,8 +315,11 @@ def a_question_is_one_ioctl_and_nothing_else(t):
         with open(trace) as lines:
             calls = [line.split("(")[0] for line in lines]
         begin, end = (n for n, call in enumerate(calls) if call == "getppid")
-        asked = [call for call in calls[begin + 1:end] if call != "brk"]
-        equal(asked, expected * 1000, "system calls of 1000 questions")
+        # What the client's own memory may take.
+        asked = [call for call in calls[begin + 1:end]
+                 if call not in ("brk", "mmap", "munmap")]
+        true(asked == expected * 1000, f"system calls of 1000 questions: "
+             f"{collections.Counter(asked)}")
 
 
 @harness.test(limit=120, needs_root=True)
